@@ -1,0 +1,1 @@
+//! A strict stand-in for Adobe Experience Platform and Customer.io.

@@ -1,0 +1,2 @@
+//! `aep-emulator`.
+fn main() {}

@@ -1,0 +1,2 @@
+//! `aep-operator`.
+fn main() {}

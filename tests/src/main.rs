@@ -1,0 +1,2 @@
+//! `cargo playground`.
+fn main() {}
