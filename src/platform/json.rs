@@ -1,0 +1,32 @@
+//! Reading bodies that grow and vary: only what is needed is required.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+/// Any value that does not fit counts as absent, `null` included. For fields we can live without.
+pub(super) fn lenient<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned + Default,
+{
+    Ok(serde_json::from_value(Value::deserialize(deserializer)?).unwrap_or_default())
+}
+
+/// A whole number that may come as text: the mapping version is a number in Adobe's examples and text in its
+/// flow spec.
+pub(super) fn integer(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(n) => n.as_u64(),
+        Value::String(s) => s.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// [`integer`] for a required field.
+pub(super) fn required_integer<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<u64, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    integer(&value).ok_or_else(|| serde::de::Error::custom("expected a whole number"))
+}

@@ -1,0 +1,62 @@
+//! Adobe's APIs: Identity Management, Flow Service, Data Prep, Catalog, Schema Registry. Knows nothing of Kubernetes.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `endpoints` | the hosts, the credentials |
+//! | `http_client` | the HTTP client of production |
+//! | `transport` | one exchange: headers, time limit, token, trace |
+//! | `auth` | access tokens |
+//! | `error`, `classify` | failures by what the caller does next |
+//! | `list` | filters and paging |
+//! | `flow_service` | etags, patches, deletions; `connections` and `flows` hold the calls |
+//! | `data_prep`, `catalog`, `schema_registry` | one service each, models beside their calls |
+//!
+//! A [`Platform`] is made once from any [`HttpService`]. [`Platform::sandbox`] gives the view of one credential on
+//! one sandbox, and every call is a method of that [`Sandbox`].
+//!
+//! # Guarantees
+//!
+//! - Nothing is sent twice, but for a request whose token was refused before it reached a service: once more.
+//! - Every exchange ends within [`Options::request_timeout`].
+//! - A listing is complete or an error.
+//! - An [`ApiError`] says whether the request may have been carried out.
+//! - No token, secret or inlet address is in an error, a trace or a `Debug`.
+//!
+//! # Caveats
+//!
+//! Pacing, repetition and budgets are the caller's.
+
+mod auth;
+mod catalog;
+mod classify;
+mod connections;
+mod data_prep;
+mod endpoints;
+mod error;
+mod flow_service;
+mod flows;
+mod http_client;
+mod json;
+mod list;
+mod schema_registry;
+mod transport;
+
+pub use catalog::Dataset;
+pub use classify::{RETRY_AFTER_MAX, classify};
+pub use connections::{
+    CUSTOMER_IO_CONNECTION_SPEC, DATA_LAKE_CONNECTION_SPEC, DataFormat, NewSourceConnection,
+    NewTargetConnection, STREAMING_PROVIDER, SourceConnection, TargetConnection, TargetData,
+    TargetParams, TargetSchema,
+};
+pub use data_prep::{MappingRef, MappingRow, MappingSet, NewMappingSet, OutputSchema, SourceType};
+pub use endpoints::{Credentials, EndpointError, Endpoints, Fingerprint, base_address};
+pub use error::{ApiError, Class, DETAIL_CHARS};
+pub use flow_service::{Created, Deleted, Etag, PatchOperation, SpecRef};
+pub use flows::{
+    Flow, FlowAction, FlowState, LastOperation, NewFlow, SOURCE_SPEC_PROPERTY, STREAMING_FLOW_SPEC,
+    Transformation,
+};
+pub use http_client::{ANSWER_BYTES_MAX, ClientError, NeverSent, production};
+pub use list::{Filter, PAGE_SIZE};
+pub use schema_registry::{Schema, SchemaRef, major_version_in, schema_content_type};
+pub use transport::{CallRecord, HttpService, Observer, Options, Platform, Sandbox};
