@@ -103,12 +103,8 @@ fn cache_folder(module: &Module) -> String {
         hash.update([0]);
     }
     let digest = hash.finalize();
-    let short: String = digest
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("{}-{}-{short}", module.name, module.version())
+    let short = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
+    format!("{}-{}-{short:08x}", module.name, module.version())
 }
 
 /// This machine as Go names it, such as `linux-amd64`.

@@ -16,7 +16,7 @@ use super::{
 use crate::binaries::Tool;
 
 /// No call of a client may take longer. A `kubectl wait` brings its own, shorter, limit.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_mins(5);
 
 /// What a command line client answered.
 #[derive(Clone, Debug)]

@@ -63,7 +63,7 @@ impl Default for Options {
             helm: false,
             audit_log: None,
             apiserver_args: Vec::new(),
-            start_limit: Duration::from_secs(120),
+            start_limit: Duration::from_mins(2),
         }
     }
 }
@@ -75,7 +75,7 @@ pub struct ControlPlane {
     url: String,
     kubeconfig: PathBuf,
     // Fields are dropped in this order: clients before servers, the folder last.
-    _controller_manager: Option<Process>,
+    controller_manager: Option<Process>,
     _apiserver: Process,
     _etcd: Process,
     warden: Arc<Warden>,
@@ -133,7 +133,7 @@ impl ControlPlane {
             binaries,
             url,
             kubeconfig,
-            _controller_manager: controller_manager,
+            controller_manager,
             _apiserver: apiserver,
             _etcd: etcd,
             warden,
@@ -170,7 +170,7 @@ impl ControlPlane {
     /// The controller manager works once it has made the ServiceAccount that every namespace gets.
     async fn wait_for_controllers(&mut self, limit: Duration) -> Result<()> {
         let deadline = Instant::now() + limit;
-        while let Some(process) = &mut self._controller_manager {
+        while let Some(process) = &mut self.controller_manager {
             let log = self.folder.log("kube-controller-manager");
             if let Some(status) = process.exited()? {
                 bail!("kube-controller-manager ended ({status}); {}", tail(&log));

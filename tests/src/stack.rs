@@ -1,0 +1,283 @@
+//! All of it together: control plane, emulated platform, and the operator with the rights its chart grants.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use tokio::time::sleep;
+
+use crate::{
+    control_plane::{self, ControlPlane},
+    emulator::EmulatorServer,
+    http,
+    operator_process::{OperatorCommand, OperatorProcess},
+    ports, repository,
+    restart::Restart,
+    story::Story,
+};
+
+/// Where the operator lives.
+const NAMESPACE: &str = "aep-system";
+/// The release's name, and so that of the ServiceAccount.
+const RELEASE: &str = "aep-operator";
+/// The longest the operator may take until it is ready, and RBAC until it is in force.
+const READY_LIMIT: Duration = Duration::from_mins(1);
+/// What Kubernetes gives a pod to end.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+/// What to start and how.
+#[derive(Clone, Debug)]
+pub struct StackOptions {
+    /// The operator's executable; in a test of the root package `env!("CARGO_BIN_EXE_aep-operator")`.
+    pub operator: PathBuf,
+    /// More arguments for `aep-operator run`.
+    pub operator_args: Vec<OsString>,
+    /// More variables for it.
+    pub operator_env: Vec<(OsString, OsString)>,
+    /// What happens when it dies.
+    pub restart: Restart,
+    /// How the emulated platform behaves.
+    pub emulator: aep_emulator::Options,
+    /// The control plane; helm is added.
+    pub control_plane: control_plane::Options,
+    /// Who is told what happens.
+    pub story: Story,
+}
+
+impl StackOptions {
+    /// For tests: silent, without controller manager, all else as in the demo.
+    pub fn new(operator: impl Into<PathBuf>) -> Self {
+        Self {
+            operator: operator.into(),
+            operator_args: Vec::new(),
+            operator_env: Vec::new(),
+            restart: Restart::default(),
+            emulator: aep_emulator::Options::default(),
+            control_plane: control_plane::Options::default(),
+            story: Story::silent(),
+        }
+    }
+}
+
+/// A running stack. Dropping it ends everything at once; [`Stack::stop`] is kinder to the operator.
+#[derive(Debug)]
+pub struct Stack {
+    // Dropped in this order: the operator before what it talks to.
+    operator: OperatorProcess,
+    listen: String,
+    emulator: EmulatorServer,
+    control_plane: ControlPlane,
+    story: Story,
+}
+
+impl Stack {
+    /// Starts everything; returns once the operator says it is ready.
+    pub async fn start(options: StackOptions) -> Result<Self> {
+        let story = options.story;
+        let plane_options = control_plane::Options {
+            helm: true,
+            ..options.control_plane.clone()
+        };
+        story.step("starting etcd and kube-apiserver");
+        let control_plane = ControlPlane::start(plane_options).await?;
+        story.step(&format!(
+            "the control plane is ready at {}",
+            control_plane.url()
+        ));
+        let emulator = EmulatorServer::start(options.emulator.clone())?;
+        story.step(&format!(
+            "the emulated platform serves at {}",
+            emulator.url()
+        ));
+        let ((), kubeconfig) =
+            tokio::try_join!(install_crds(&control_plane), install_rights(&control_plane))?;
+        story.step("CRDs are established; the operator has the rights its chart grants, no more");
+        let (operator, listen) =
+            start_operator(&options, &control_plane, emulator.url(), &kubeconfig).await?;
+        story.step(&format!(
+            "the operator is ready (process {})",
+            operator.pid()
+        ));
+        Ok(Self {
+            operator,
+            listen,
+            emulator,
+            control_plane,
+            story,
+        })
+    }
+
+    /// The control plane, with kubectl.
+    pub fn control_plane(&self) -> &ControlPlane {
+        &self.control_plane
+    }
+
+    /// The emulated platform.
+    pub fn emulator(&self) -> &EmulatorServer {
+        &self.emulator
+    }
+
+    /// The operator's process.
+    pub fn operator(&self) -> &OperatorProcess {
+        &self.operator
+    }
+
+    /// Who is told what happens.
+    pub fn story(&self) -> &Story {
+        &self.story
+    }
+
+    /// Where the operator shows its metrics; the same over restarts.
+    pub fn metrics_url(&self) -> String {
+        format!("http://{}/metrics", self.listen)
+    }
+
+    /// Waits until the operator says it is ready: after a restart.
+    pub async fn operator_ready(&self) -> Result<()> {
+        until_ready(&self.operator, &self.listen).await
+    }
+
+    /// Has the operator end as in a cluster, then ends the rest. An operator that does not end well is an error.
+    pub async fn stop(self) -> Result<()> {
+        self.operator.stop(STOP_LIMIT).await
+    }
+}
+
+async fn install_crds(plane: &ControlPlane) -> Result<()> {
+    let folder = repository::crds();
+    let folder = folder.to_str().context("the path of crds/ is not UTF-8")?;
+    let apply = ["apply", "--server-side", "--filename", folder];
+    plane
+        .kubectl(&apply, None)
+        .await?
+        .success()
+        .context("cannot install the CRDs; `aep-operator crds` writes them")?;
+    let wait = [
+        "wait",
+        "--for=condition=Established",
+        "--timeout=60s",
+        "--filename",
+        folder,
+    ];
+    plane.kubectl(&wait, None).await?.success()?;
+    Ok(())
+}
+
+/// Namespace, ServiceAccount and RBAC out of the chart. Returns the kubeconfig of that ServiceAccount.
+async fn install_rights(plane: &ControlPlane) -> Result<PathBuf> {
+    let chart = repository::chart();
+    let chart = chart
+        .to_str()
+        .context("the path of the chart is not UTF-8")?;
+    let template = [
+        "template",
+        RELEASE,
+        chart,
+        "--namespace",
+        NAMESPACE,
+        "--show-only=templates/serviceaccount.yaml",
+        "--show-only=templates/rbac.yaml",
+    ];
+    let rendered = plane.helm(&template, None).await?.success()?;
+    let manifests = format!(
+        "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {NAMESPACE}}}\n---\n{rendered}"
+    );
+    plane
+        .kubectl(&["apply", "--filename=-"], Some(&manifests))
+        .await?
+        .success()?;
+    let kubeconfig = plane.service_account_kubeconfig(NAMESPACE, RELEASE).await?;
+    // The authorizer learns of a binding by watch; an operator started before would meet a 403.
+    let ask = [
+        "auth",
+        "can-i",
+        "watch",
+        "customeriosources.aep-operator.dev",
+        "--all-namespaces",
+    ];
+    let deadline = Instant::now() + READY_LIMIT;
+    loop {
+        let may = plane.kubectl_as(&kubeconfig, &ask, None).await?;
+        if may.status.success() {
+            return Ok(kubeconfig);
+        }
+        if Instant::now() > deadline {
+            bail!(
+                "the operator's ServiceAccount may not watch customeriosources: {}{}",
+                may.stdout,
+                may.stderr
+            );
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn start_operator(
+    options: &StackOptions,
+    plane: &ControlPlane,
+    platform: &str,
+    kubeconfig: &Path,
+) -> Result<(OperatorProcess, String)> {
+    const ATTEMPTS: usize = 3;
+    let mut attempt = 1;
+    loop {
+        let listen = format!("127.0.0.1:{}", ports::free()?);
+        let mut args: Vec<OsString> = [
+            "run",
+            "--platform-url",
+            platform,
+            "--ims-url",
+            platform,
+            "--listen",
+            &listen,
+        ]
+        .map(OsString::from)
+        .to_vec();
+        args.extend(options.operator_args.iter().cloned());
+        let mut env = vec![("KUBECONFIG".into(), kubeconfig.into())];
+        env.extend(options.operator_env.iter().cloned());
+        let command = OperatorCommand {
+            program: options.operator.clone(),
+            args,
+            env,
+            log: plane.log_path("aep-operator"),
+            restart: options.restart,
+        };
+        let operator = OperatorProcess::start(command, plane)?;
+        match until_ready(&operator, &listen).await {
+            Ok(()) => return Ok((operator, listen)),
+            // Somebody took the port between our look and its start.
+            Err(_) if attempt < ATTEMPTS && operator.log_tail().contains("in use") => attempt += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Waits for /readyz. An operator that died twice meanwhile will not get better.
+async fn until_ready(operator: &OperatorProcess, listen: &str) -> Result<()> {
+    let client = http::client()?;
+    let url = format!("http://{listen}/readyz");
+    let deadline = Instant::now() + READY_LIMIT;
+    let deaths = operator.deaths();
+    loop {
+        let reason = match client.get(&url).send().await {
+            Ok(answer) if answer.status().is_success() => return Ok(()),
+            Ok(answer) => format!("/readyz answers {}", answer.status()),
+            Err(_) => "/readyz does not answer".to_owned(),
+        };
+        if operator.deaths() >= deaths + 2 {
+            bail!("the operator dies while it starts; {}", operator.log_tail());
+        }
+        if Instant::now() > deadline {
+            bail!(
+                "the operator was not ready within {} s ({reason}); {}",
+                READY_LIMIT.as_secs(),
+                operator.log_tail()
+            );
+        }
+        sleep(Duration::from_millis(25)).await;
+    }
+}
