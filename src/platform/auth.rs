@@ -22,10 +22,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::call::address;
 use super::classify::classify_ims;
 use super::endpoints::{Credentials, Fingerprint};
 use super::error::{ApiError, Class};
-use super::transport::{Wire, address};
+use super::transport::Wire;
 
 const OPERATION: &str = "request_token";
 
@@ -269,7 +270,7 @@ mod tests {
         let of = |v: Value| life(Some(&v));
         assert_eq!(of(86_399.into()), Duration::from_secs(86_399));
         assert_eq!(of(86_399_992.into()), Duration::from_millis(86_399_992));
-        assert_eq!(of("3600".into()), Duration::from_secs(3600));
+        assert_eq!(of("3600".into()), Duration::from_hours(1));
         assert_eq!(of(u64::MAX.into()), Duration::from_hours(48));
         assert_eq!(of((-5).into()), LIFE_UNSTATED);
         assert_eq!(life(None), LIFE_UNSTATED);

@@ -8,10 +8,11 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::call::Call;
 use super::error::{ApiError, Class};
-use super::json::lenient;
+use super::json::{lenient, nullable};
+use super::sandbox::Sandbox;
 use super::schema_registry::SchemaRef;
-use super::transport::{Call, Sandbox};
 
 const BASE: &str = "/data/foundation/catalog";
 
@@ -23,13 +24,13 @@ pub struct Dataset {
     #[serde(skip)]
     pub id: String,
     /// Not known to be unique.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub name: String,
     /// Free text.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub description: String,
     /// The schema of its records; a dataset without one cannot be a target.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub schema_ref: Option<SchemaRef>,
     /// Free labels.
     #[serde(default, deserialize_with = "lenient")]

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
 use super::flow_service::{BASE, Created, Deleted, Etag, PatchOperation, SpecRef};
-use super::json::lenient;
+use super::json::{lenient, nullable};
 use super::list::Filter;
+use super::sandbox::Sandbox;
 use super::schema_registry::schema_content_type;
-use super::transport::Sandbox;
 
 /// The connection specification of the Customer.io source, version 1.0.
 pub const CUSTOMER_IO_CONNECTION_SPEC: &str = "96479064-7b8a-4d69-b9ed-21c5683837ea";
@@ -89,10 +89,10 @@ pub struct TargetData {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetSchema {
     /// The schema's `$id`.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub id: String,
     /// Its content type with the major version, as [`schema_content_type`] writes it.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub version: String,
 }
 
@@ -138,19 +138,19 @@ pub struct SourceConnection {
     /// The id.
     pub id: String,
     /// Shown to people.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub name: String,
     /// Free text.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub description: String,
     /// `enabled` and others; no closed list is documented.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub state: String,
     /// The version.
     #[serde(default, deserialize_with = "lenient")]
     pub etag: Etag,
     /// Which source this is.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub connection_spec: SpecRef,
     /// Milliseconds since 1970.
     #[serde(default, deserialize_with = "lenient")]
@@ -173,23 +173,23 @@ pub struct TargetConnection {
     /// The id.
     pub id: String,
     /// Shown to people.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub name: String,
     /// Free text.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub description: String,
     /// `enabled` and others; no closed list is documented.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub state: String,
     /// The version.
     #[serde(default, deserialize_with = "lenient")]
     pub etag: Etag,
     /// Which target this is.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub connection_spec: SpecRef,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     data: ReadTargetData,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     params: ReadTargetParams,
     /// Milliseconds since 1970.
     #[serde(default, deserialize_with = "lenient")]
@@ -207,15 +207,15 @@ pub struct TargetConnection {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 struct ReadTargetData {
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     format: String,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     schema: TargetSchema,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 struct ReadTargetParams {
-    #[serde(default, rename = "dataSetId", deserialize_with = "lenient")]
+    #[serde(default, rename = "dataSetId", deserialize_with = "nullable")]
     dataset_id: String,
 }
 

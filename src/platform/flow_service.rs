@@ -10,10 +10,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::call::Call;
 use super::data_prep::MappingRef;
 use super::error::{ApiError, Class};
-use super::json::lenient;
-use super::transport::{Call, Sandbox};
+use super::json::{lenient, nullable};
+use super::sandbox::Sandbox;
 
 /// The service's path behind the gateway.
 pub(super) const BASE: &str = "/data/foundation/flowservice";
@@ -125,7 +126,7 @@ pub struct SpecRef {
     /// The id, the same for all organizations.
     pub id: String,
     /// `1.0`.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub version: String,
 }
 

@@ -10,12 +10,13 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::call::Call;
 use super::data_prep::MappingRef;
 use super::error::{ApiError, one_line};
 use super::flow_service::{BASE, Created, Deleted, Etag, PatchOperation, SpecRef};
-use super::json::{integer, lenient};
+use super::json::{integer, lenient, nullable};
 use super::list::Filter;
-use super::transport::{Call, Sandbox};
+use super::sandbox::Sandbox;
 
 /// The specification of a generic streaming flow (`GenericStreamingAEP`), version 1.0.
 pub const STREAMING_FLOW_SPEC: &str = "e77fde5a-22a8-11ed-861d-0242ac120002";
@@ -73,7 +74,7 @@ impl NewFlow {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Transformation {
     /// `Mapping` for the one we know.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub name: String,
     /// Depends on the name.
     #[serde(default)]
@@ -132,28 +133,28 @@ pub struct Flow {
     /// The id.
     pub id: String,
     /// Shown to people.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub name: String,
     /// Free text.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub description: String,
     /// Whether it takes events.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub state: FlowState,
     /// The version.
     #[serde(default, deserialize_with = "lenient")]
     pub etag: Etag,
     /// What kind of flow this is.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub flow_spec: SpecRef,
     /// Its sources: one for ours.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub source_connection_ids: Vec<String>,
     /// Its targets: one for ours.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub target_connection_ids: Vec<String>,
     /// Its steps.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub transformations: Vec<Transformation>,
     #[serde(default, deserialize_with = "lenient")]
     options: FlowOptions,

@@ -9,8 +9,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::call::{Call, encode};
 use super::error::ApiError;
-use super::transport::{Call, Sandbox, encode};
+use super::sandbox::Sandbox;
 
 /// Objects per page. The default and the maximum are not documented; the public client asks for 100.
 pub const PAGE_SIZE: usize = 100;

@@ -4,7 +4,9 @@
 //! |---|---|
 //! | `endpoints` | the hosts, the credentials |
 //! | `http_client` | the HTTP client of production |
-//! | `transport` | one exchange: headers, time limit, token, trace |
+//! | `sandbox` | every call's way: token, headers, one repetition when the token is refused |
+//! | `call` | a request in the making: path, query, body |
+//! | `transport` | one exchange: time limit, outcome, trace |
 //! | `auth` | access tokens |
 //! | `error`, `classify` | failures by what the caller does next |
 //! | `list` | filters and paging |
@@ -27,6 +29,7 @@
 //! Pacing, repetition and budgets are the caller's.
 
 mod auth;
+mod call;
 mod catalog;
 mod classify;
 mod connections;
@@ -38,6 +41,7 @@ mod flows;
 mod http_client;
 mod json;
 mod list;
+mod sandbox;
 mod schema_registry;
 mod transport;
 
@@ -58,5 +62,9 @@ pub use flows::{
 };
 pub use http_client::{ANSWER_BYTES_MAX, ClientError, NeverSent, production};
 pub use list::{Filter, PAGE_SIZE};
+pub use sandbox::{Platform, Sandbox};
 pub use schema_registry::{Schema, SchemaRef, major_version_in, schema_content_type};
-pub use transport::{CallRecord, HttpService, Observer, Options, Platform, Sandbox};
+pub use transport::{CallRecord, HttpService, Observer, Options};
+
+#[cfg(test)]
+mod model_tests;

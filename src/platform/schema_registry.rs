@@ -6,9 +6,10 @@
 use http::Method;
 use serde::{Deserialize, Serialize};
 
+use super::call::Call;
 use super::error::ApiError;
-use super::json::lenient;
-use super::transport::{Call, Sandbox};
+use super::json::{lenient, nullable};
+use super::sandbox::Sandbox;
 
 const BASE: &str = "/data/foundation/schemaregistry/tenant";
 
@@ -22,10 +23,10 @@ pub fn schema_content_type(major_version: u32) -> String {
 #[serde(rename_all = "camelCase")]
 pub struct SchemaRef {
     /// The schema's `$id`.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub id: String,
     /// E.g. `application/vnd.adobe.xed-full+json;version=1`; datasets say `xed+json` too.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub content_type: String,
 }
 
@@ -70,7 +71,7 @@ pub struct Schema {
     #[serde(default, deserialize_with = "lenient")]
     pub title: String,
     /// `major.minor`.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "nullable")]
     pub version: String,
     /// The `$id` of its class.
     #[serde(default, rename = "meta:class", deserialize_with = "lenient")]

@@ -1,0 +1,205 @@
+//! The platform as one credential sees one sandbox: tokens and headers on every call.
+//!
+//! Nothing is ever repeated, with one exception: a request whose token was refused is sent once more with a new
+//! one. The refusal comes before the service, so that is right for a POST too.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Request, header};
+use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
+
+use super::auth::{Token, Tokens};
+use super::call::{Call, address};
+use super::classify::{classify_redacted, token_refused};
+use super::endpoints::{Credentials, Endpoints, Fingerprint};
+use super::error::{ApiError, Class};
+use super::transport::{HttpService, Options, Reply, Wire};
+
+/// The platform: one per process, cheap to clone.
+#[derive(Clone)]
+pub struct Platform {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    wire: Wire,
+    tokens: Tokens,
+}
+
+impl Platform {
+    /// Makes no call.
+    pub fn new(service: HttpService, endpoints: Endpoints, options: Options) -> Self {
+        let wire = Wire {
+            service,
+            endpoints,
+            options,
+        };
+        Self {
+            inner: Arc::new(Inner {
+                wire,
+                tokens: Tokens::default(),
+            }),
+        }
+    }
+
+    /// The platform as one credential sees one sandbox. Makes no call.
+    pub fn sandbox(&self, credentials: Arc<Credentials>, sandbox: &str) -> Sandbox {
+        Sandbox {
+            platform: self.clone(),
+            credentials,
+            name: sandbox.into(),
+        }
+    }
+
+    /// Makes sure there is a token for these credentials; asks for one only if none is known.
+    ///
+    /// # Errors
+    /// [`Class::Credentials`] when they are refused; else as the token service fares.
+    pub async fn authenticate(&self, credentials: &Arc<Credentials>) -> Result<(), ApiError> {
+        self.inner
+            .tokens
+            .get(&self.inner.wire, credentials)
+            .await
+            .map(drop)
+    }
+
+    /// Drops the token of a credential, so that the next call asks for a new one.
+    pub fn forget(&self, fingerprint: &Fingerprint) {
+        self.inner.tokens.forget(fingerprint);
+    }
+}
+
+/// One sandbox as one credential sees it: all typed calls are methods of this. Cheap to clone.
+#[derive(Clone)]
+pub struct Sandbox {
+    platform: Platform,
+    credentials: Arc<Credentials>,
+    name: Arc<str>,
+}
+
+impl Sandbox {
+    /// The sandbox's name, as sent in `x-sandbox-name`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Who asks.
+    pub const fn credentials(&self) -> &Arc<Credentials> {
+        &self.credentials
+    }
+
+    pub(super) fn page_bound(&self) -> usize {
+        self.platform.inner.wire.options.page_bound
+    }
+
+    /// Sends, and reads a JSON answer.
+    pub(super) async fn fetch<T: DeserializeOwned>(&self, call: Call) -> Result<T, ApiError> {
+        let (operation, method) = (call.operation, call.method.clone());
+        let reply = self.send(call).await?;
+        reply.json(operation, &method)
+    }
+
+    /// Sends, with a token renewed once if it is refused.
+    pub(super) async fn send(&self, call: Call) -> Result<Reply, ApiError> {
+        let Inner { wire, tokens } = &*self.platform.inner;
+        let token = tokens.get(wire, &self.credentials).await?;
+        match self.attempt(wire, &call, &token).await {
+            Err(refusal) if token_refused(&refusal) => {
+                let token = tokens
+                    .renew(wire, &self.credentials, token.generation)
+                    .await?;
+                self.attempt(wire, &call, &token).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn attempt(&self, wire: &Wire, call: &Call, token: &Token) -> Result<Reply, ApiError> {
+        let request = self.request(wire, call, token)?;
+        let secrets = [
+            token.secret.expose_secret(),
+            self.credentials.client_secret.expose_secret(),
+        ];
+        wire.exchange(call.operation, request, |status, headers, body| {
+            classify_redacted(
+                call.operation,
+                &call.method,
+                status,
+                headers,
+                body,
+                &secrets,
+            )
+        })
+        .await
+    }
+
+    fn request(&self, wire: &Wire, call: &Call, token: &Token) -> Result<Request<Bytes>, ApiError> {
+        let value = |what: &str, text: &str, class| {
+            HeaderValue::from_str(text)
+                .ok()
+                .filter(|v| !v.is_empty())
+                .ok_or_else(|| {
+                    ApiError::local(
+                        call.operation,
+                        class,
+                        format!("{what} is empty or cannot be sent in a header"),
+                    )
+                })
+        };
+        let mut bearer = value(
+            "the access token",
+            &format!("Bearer {}", token.secret.expose_secret()),
+            Class::Unexpected,
+        )?;
+        bearer.set_sensitive(true);
+        let mut request = Request::new(call.body.clone().unwrap_or_default());
+        *request.method_mut() = call.method.clone();
+        *request.uri_mut() = address(
+            call.operation,
+            wire.endpoints.platform(),
+            call.path.as_deref().map_err(Clone::clone)?,
+        )?;
+        let headers = request.headers_mut();
+        headers.insert(header::AUTHORIZATION, bearer);
+        headers.insert(
+            HeaderName::from_static("x-api-key"),
+            value(
+                "the client id",
+                &self.credentials.client_id,
+                Class::Credentials,
+            )?,
+        );
+        headers.insert(
+            HeaderName::from_static("x-gw-ims-org-id"),
+            value(
+                "the organization id",
+                &self.credentials.organization_id,
+                Class::Credentials,
+            )?,
+        );
+        headers.insert(
+            HeaderName::from_static("x-sandbox-name"),
+            value("the sandbox name", &self.name, Class::SandboxNotFound)?,
+        );
+        headers.insert(
+            header::ACCEPT,
+            value("the accepted type", &call.accept, Class::Unexpected)?,
+        );
+        if call.body.is_some() {
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            );
+        } else if call.method == Method::POST {
+            // An action has no body; some gateways answer 411 unless that is said.
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        if let Some(etag) = &call.if_match {
+            // An etag nobody can send is as good as an old one.
+            headers.insert(header::IF_MATCH, value("the etag", etag, Class::Stale)?);
+        }
+        Ok(request)
+    }
+}
