@@ -611,6 +611,60 @@ async fn the_observer_hears_of_every_exchange() {
     assert_eq!(heard[3].elapsed, Duration::from_millis(250));
 }
 
+/// Everything that is traced, as text.
+#[derive(Clone, Default)]
+struct Trace(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Trace {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(text);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trace_has_one_event_per_exchange_and_nothing_confidential() {
+    let trace = Trace::default();
+    let writer = trace.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let flow = r#"{"items":[{"id":"f-1","options":{"inletUrl":"https://dcs.example/collection/inlet-1"}}]}"#;
+    let far = Far::platform([say(200, flow), say(503, "words of the platform")]);
+    let sandbox = far.sandbox();
+    sandbox.get_flow("f-1").await.unwrap();
+    sandbox.get_flow("f-1").await.unwrap_err();
+    drop(guard);
+    let text = String::from_utf8(trace.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(text.lines().count(), 3, "{text}");
+    for word in [
+        "request_token",
+        "get_flow",
+        "status=200",
+        "status=503",
+        "unavailable",
+    ] {
+        assert!(text.contains(word), "{word} in {text}");
+    }
+    for word in [
+        "s3cr3t",
+        "token-0",
+        "inlet-1",
+        "words",
+        "demo-client",
+        "Bearer",
+    ] {
+        assert!(!text.contains(word), "{word} in {text}");
+    }
+}
+
 // --- what is sent ---------------------------------------------------------------------------------------------
 
 #[tokio::test(start_paused = true)]
@@ -1019,12 +1073,12 @@ async fn plain_http_to_a_host_elsewhere_is_refused_before_anything_is_sent() {
     let request = Request::get("http://192.0.2.1/")
         .body(Bytes::new())
         .unwrap();
-    let started = std::time::Instant::now();
     let error = tower::ServiceExt::oneshot(service, request)
         .await
         .unwrap_err();
     assert!(error.is::<NeverSent>(), "{error:?}");
-    assert!(started.elapsed() < Duration::from_secs(2));
+    // Not some failure to connect: the scheme.
+    assert!(format!("{error:?}").contains("BadScheme"), "{error:?}");
 }
 
 #[tokio::test]
