@@ -1,1 +1,30 @@
-//! aep-operator.
+//! The map of the house.
+//!
+//! aep-operator keeps Customer.io dataflows in Adobe Experience Platform (AEP) as two kinds of custom
+//! resource describe them. Data flows one way, and so do the modules:
+//!
+//! `observe -> desired -> plan -> apply -> status`
+//!
+//! - [`resources`]: what users write and read. A new field starts here.
+//! - [`plan`]: pure decisions: desired and observed objects in, typed steps out.
+//! - [`platform`]: Adobe's APIs, typed. Knows nothing of Kubernetes. A new API call goes here.
+//! - [`controllers`]: Kubernetes in, steps out: watches, the engine that runs plans, status, Events.
+//! - [`config`]: the command line. [`operator`]: the process put together from it.
+//! - [`http`]: health and metrics; [`metrics`], [`telemetry`]: what is counted and logged.
+//! - [`clock`]: the injected time of day.
+//!
+//! Dependencies point down: `resources <- plan <- controllers`, and `plan` names the bodies that
+//! `platform` sends. A condition reason is added in [`resources::conditions`] and given its words in
+//! [`plan::failure`]. A second kind of source is a new file beside
+//! [`resources::customer_io_source`] and a folder beside [`controllers::customer_io_source`].
+
+pub mod clock;
+pub mod config;
+pub mod controllers;
+pub mod http;
+pub mod metrics;
+pub mod operator;
+pub mod plan;
+pub mod platform;
+pub mod resources;
+pub mod telemetry;

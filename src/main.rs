@@ -1,2 +1,22 @@
-//! `aep-operator`.
-fn main() {}
+//! `aep-operator`: the command line only.
+
+use aep_operator::config::{Cli, Command};
+use aep_operator::{operator, resources, telemetry};
+use anyhow::Context as _;
+use clap::Parser as _;
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Crds => {
+            print!("{}", resources::yaml()?);
+            Ok(())
+        }
+        Command::Run(args) => {
+            telemetry::start(args.log_format, &args.log)?;
+            let provider = rustls::crypto::ring::default_provider();
+            provider.install_default().ok().context("a TLS provider was installed before")?;
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(operator::run(*args))
+        }
+    }
+}

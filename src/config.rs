@@ -1,0 +1,186 @@
+//! The command line, mirrored by environment variables.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::plan::pace::Bounds;
+use crate::platform::{EndpointError, Endpoints};
+
+/// A Kubernetes operator that lands Customer.io events in Adobe Experience Platform.
+#[derive(Debug, Parser)]
+#[command(name = "aep-operator", version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the binary does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the controllers until SIGTERM or SIGINT.
+    Run(Box<RunArgs>),
+    /// Print the CustomResourceDefinitions as YAML.
+    Crds,
+}
+
+/// Options of `aep-operator run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Base URL of Adobe Experience Platform; https, but for loopback.
+    #[arg(long, env = "AEP_OPERATOR_PLATFORM_URL", default_value = Endpoints::PLATFORM)]
+    pub platform_url: String,
+    /// Base URL of Adobe's identity service (IMS); https, but for loopback.
+    #[arg(long, env = "AEP_OPERATOR_IMS_URL", default_value = Endpoints::IMS)]
+    pub ims_url: String,
+    /// Address of /livez, /readyz and /metrics.
+    #[arg(long, env = "AEP_OPERATOR_LISTEN", default_value = "0.0.0.0:8080")]
+    pub listen: SocketAddr,
+    /// Owner in the markers of remote objects. Default: the uid of the namespace kube-system. Keep it
+    /// over a rebuild of the cluster, and the new cluster finds its own objects.
+    #[arg(long, env = "AEP_OPERATOR_OWNER_ID", value_parser = owner_id)]
+    pub owner_id: Option<String>,
+    /// Limit of one call to Adobe.
+    #[arg(long, env = "AEP_OPERATOR_REQUEST_TIMEOUT", default_value = "30s", value_parser = duration)]
+    pub request_timeout: Duration,
+    /// How long a creation without an answer may still appear before it is tried again; not less than
+    /// the request timeout.
+    #[arg(long, env = "AEP_OPERATOR_CREATE_SETTLE", default_value = "2m", value_parser = duration)]
+    pub create_settle: Duration,
+    /// Shortest wait before a failed call is tried again.
+    #[arg(long, env = "AEP_OPERATOR_RETRY_MIN", default_value = "1s", value_parser = duration)]
+    pub retry_min: Duration,
+    /// Longest wait before a failed call is tried again.
+    #[arg(long, env = "AEP_OPERATOR_RETRY_MAX", default_value = "2m", value_parser = duration)]
+    pub retry_max: Duration,
+    /// Wait between two looks at something that somebody has to mend.
+    #[arg(long, env = "AEP_OPERATOR_STALLED_RETRY", default_value = "5m", value_parser = duration)]
+    pub stalled_retry: Duration,
+    /// Form of log lines.
+    #[arg(long, env = "AEP_OPERATOR_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// Which log lines: a level, or a filter such as `info,aep_operator=debug`.
+    #[arg(long, env = "AEP_OPERATOR_LOG", default_value = "info")]
+    pub log: String,
+}
+
+/// Form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Options that contradict each other or cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A URL is none, or is not https.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// The settling time is too short.
+    #[error(
+        "--create-settle ({settle:?}) is shorter than --request-timeout ({timeout:?}): a creation still under way \
+         would be made twice. Make it longer."
+    )]
+    Settle {
+        /// `--create-settle`.
+        settle: Duration,
+        /// `--request-timeout`.
+        timeout: Duration,
+    },
+    /// The retry bounds are upside down.
+    #[error("--retry-min ({min:?}) is longer than --retry-max ({max:?})")]
+    Retry {
+        /// `--retry-min`.
+        min: Duration,
+        /// `--retry-max`.
+        max: Duration,
+    },
+}
+
+impl RunArgs {
+    /// Adobe's addresses.
+    pub fn endpoints(&self) -> Result<Endpoints, ConfigError> {
+        Ok(Endpoints::new(&self.ims_url, &self.platform_url)?)
+    }
+
+    /// The retry bounds, and a check of what depends on each other.
+    pub fn bounds(&self) -> Result<Bounds, ConfigError> {
+        let (settle, timeout) = (self.create_settle, self.request_timeout);
+        if settle < timeout {
+            return Err(ConfigError::Settle { settle, timeout });
+        }
+        let bounds = Bounds { min: self.retry_min, max: self.retry_max, slow: self.stalled_retry };
+        if bounds.min > bounds.max {
+            return Err(ConfigError::Retry { min: bounds.min, max: bounds.max });
+        }
+        Ok(bounds)
+    }
+}
+
+/// `90s`, `2m`, `500ms`: a number and a unit, more than zero.
+fn duration(text: &str) -> Result<Duration, String> {
+    let signed: k8s_openapi::jiff::SignedDuration =
+        text.parse().map_err(|_| format!("\"{text}\" is no duration; write it like 500ms, 90s or 2m"))?;
+    Duration::try_from(signed)
+        .ok()
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| format!("\"{text}\" is not more than zero"))
+}
+
+/// An owner id is part of every marker, so it must not contain what separates its parts.
+fn owner_id(text: &str) -> Result<String, String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if (1..=64).contains(&text.len()) && text.chars().all(good) {
+        Ok(text.to_owned())
+    } else {
+        Err("1 to 64 letters, digits, '-', '_' or '.'".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> RunArgs {
+        let words = ["aep-operator", "run"].iter().chain(args);
+        let Command::Run(args) = Cli::try_parse_from(words).unwrap().command else { panic!("not run") };
+        *args
+    }
+
+    #[test]
+    fn durations_read_like_kubernetes_ones() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        for bad in ["", "5", "0s", "-1s", "soon"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_settling_time_below_the_request_timeout_is_refused() {
+        let error = parse(&["--create-settle", "10s"]).bounds().unwrap_err();
+        assert!(error.to_string().contains("--create-settle"), "{error}");
+        assert!(parse(&[]).bounds().is_ok());
+    }
+
+    #[test]
+    fn plain_http_is_for_loopback_only() {
+        assert!(parse(&["--platform-url", "http://platform.example"]).endpoints().is_err());
+        assert!(parse(&["--platform-url", "http://127.0.0.1:1", "--ims-url", "http://127.0.0.1:1"]).endpoints().is_ok());
+        assert!(parse(&[]).endpoints().is_ok());
+    }
+
+    #[test]
+    fn an_owner_id_cannot_break_a_marker() {
+        assert!(owner_id("prod-eu.1").is_ok());
+        for bad in ["", "a/b", "a b", "a]"] {
+            assert!(owner_id(bad).is_err(), "{bad}");
+        }
+    }
+}

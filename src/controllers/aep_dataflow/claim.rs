@@ -1,0 +1,59 @@
+//! The live look at who else is on a dataflow's source; [`crate::plan::claim`] decides.
+
+use kube::ResourceExt as _;
+use kube::api::{Api, ListParams};
+
+use crate::controllers::context::Context;
+use crate::controllers::record::{RecordError, within};
+use crate::plan::claim::{Claimant, FlowProgress, Verdict, decide};
+use crate::plan::pace::Pace;
+use crate::plan::{Failure, RemoteKind, journal};
+use crate::resources::AepDataflow;
+use crate::resources::conditions::Reason;
+
+/// Why `dataflow`, whose own flow is as far as `progress`, may not make a flow on its source.
+pub async fn check(
+    context: &Context,
+    dataflow: &AepDataflow,
+    progress: FlowProgress,
+) -> Result<Option<Failure>, RecordError> {
+    let namespace = dataflow.namespace().unwrap_or_default();
+    let source = &dataflow.spec.source_ref.name;
+    let api: Api<AepDataflow> = Api::namespaced(context.client.clone(), &namespace);
+    let params = ListParams::default().fields(&format!("spec.sourceRef.name={source}"));
+    let found = within(api.list(&params)).await?.items;
+    let others: Vec<Claimant> = found
+        .iter()
+        .filter(|other| other.uid() != dataflow.uid())
+        .map(|other| claimant(other, progress_of(other)))
+        .collect();
+    Ok(match decide(&claimant(dataflow, progress), &others) {
+        Verdict::Holds => None,
+        Verdict::HeldBy(holder) => Some(Failure::stalled(
+            Reason::SourceInUse,
+            format!(
+                "CustomerIoSource \"{source}\" carries AepDataflow \"{holder}\" already: a source connection belongs to \
+                 one flow. Create another CustomerIoSource for this dataflow, or delete \"{holder}\"."
+            ),
+        )),
+        Verdict::Unsettled(other) => Some(Failure::passing(
+            Reason::Progressing,
+            format!("AepDataflow \"{other}\" is giving way on CustomerIoSource \"{source}\"."),
+            Pace::Backoff,
+        )),
+    })
+}
+
+fn claimant(dataflow: &AepDataflow, flow: FlowProgress) -> Claimant {
+    let created = dataflow.metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());
+    Claimant { name: dataflow.name_any(), created, flow }
+}
+
+/// How far a dataflow's flow is, as its status says.
+pub fn progress_of(dataflow: &AepDataflow) -> FlowProgress {
+    match &dataflow.status {
+        Some(status) if status.flow.is_some() => FlowProgress::Standing,
+        Some(status) if journal::find(&status.pending, RemoteKind::Flow).is_some() => FlowProgress::Pending,
+        _ => FlowProgress::None,
+    }
+}

@@ -1,0 +1,102 @@
+//! The controller of `AepDataflow`: target connection, mapping set and flow on one source.
+//!
+//! [`observe`] reads what it depends on, [`claim`] asks who holds the source, [`subject`] plans and
+//! takes in answers, [`diagnose`] explains a refusal, [`status`] says where results are recorded; the
+//! road itself is [`crate::controllers::reconcile`].
+
+pub mod claim;
+pub mod diagnose;
+pub mod observe;
+pub mod status;
+pub mod subject;
+
+use kube::ResourceExt as _;
+
+use super::context::{Context, Side};
+use super::credentials::Access;
+use super::dependencies::{Dependency, Key};
+use super::managed::ManagedStatus as _;
+use super::reconcile::{Kind, Observed};
+use super::record::RecordError;
+use crate::plan::Failure;
+use crate::plan::dataflow::SourceView;
+use crate::plan::desired::DesiredDataflow;
+use crate::plan::marker::Identity;
+use crate::platform::Sandbox;
+use crate::resources::{AepDataflow, AepDataflowStatus};
+
+use observe::Surroundings;
+use subject::DataflowSubject;
+
+impl Kind for AepDataflow {
+    type Surroundings = Surroundings;
+    type Subject<'a> = DataflowSubject<'a>;
+
+    fn side(context: &Context) -> &Side {
+        &context.dataflows
+    }
+
+    fn dependencies(&self, namespace: &str) -> Vec<Dependency> {
+        vec![Dependency::Source(Key::new(namespace, &self.spec.source_ref.name))]
+    }
+
+    async fn observe(&self, context: &Context) -> Result<Observed<Surroundings>, RecordError> {
+        observe::surroundings(context, self).await
+    }
+
+    async fn observe_deletion(&self, context: &Context) -> Result<Observed<Access>, RecordError> {
+        let holdings = self.status.as_ref().map(AepDataflowStatus::holdings).unwrap_or_default();
+        observe::deletion(context, self, &holdings).await
+    }
+
+    /// Whoever waited for this dataflow to let go of the source goes on.
+    fn deleted(&self, context: &Context) {
+        let namespace = self.namespace().unwrap_or_default();
+        let source = Key::new(namespace, &self.spec.source_ref.name);
+        for sibling in context.dataflows.dependencies.dependents(&Dependency::Source(source.clone())) {
+            context.dataflows.wake(sibling);
+        }
+        context.sources.wake(source);
+    }
+
+    fn access(surroundings: &Surroundings) -> &Access {
+        &surroundings.access
+    }
+
+    fn versions(surroundings: &Surroundings) -> Vec<String> {
+        let source = match &surroundings.source {
+            SourceView::Standing { id } => id.clone(),
+            SourceView::NotYet { .. } => String::new(),
+        };
+        vec![surroundings.access.version.clone(), source]
+    }
+
+    fn subject<'a>(
+        &'a self,
+        context: &'a Context,
+        identity: &Identity,
+        status: &AepDataflowStatus,
+        surroundings: &'a Surroundings,
+        trusted_hash: Option<&str>,
+    ) -> DataflowSubject<'a> {
+        let desired = DesiredDataflow::new(identity.clone(), &self.spec);
+        DataflowSubject::new(context, self, desired, surroundings.source.clone(), status, trusted_hash)
+    }
+
+    async fn diagnose(&self, sandbox: &Sandbox, refusal: Failure) -> Failure {
+        diagnose::diagnose(sandbox, &self.spec.target.existing, refusal).await
+    }
+
+    fn settled(subject: &DataflowSubject<'_>, _: &Surroundings, status: &mut AepDataflowStatus) {
+        status.applied_hash = Some(subject.hash().to_owned());
+    }
+
+    fn ready_message(status: &AepDataflowStatus) -> String {
+        let (id, state) = status
+            .flow
+            .as_ref()
+            .map(|flow| (flow.id.as_str(), flow.state.as_deref().unwrap_or_default()))
+            .unwrap_or_default();
+        format!("Flow {id} is {state}; the URL for its events is in status.inletUrl.")
+    }
+}

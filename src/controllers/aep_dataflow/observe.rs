@@ -1,0 +1,124 @@
+//! What an `AepDataflow` depends on: its source, the source's Secret, and who else is on the source.
+
+use kube::ResourceExt as _;
+use kube::api::Api;
+
+use crate::controllers::context::Context;
+use crate::controllers::credentials::Access;
+use crate::controllers::customer_io_source::observe as source_observe;
+use crate::controllers::dependencies::{Dependency, Key};
+use crate::controllers::engine::End;
+use crate::controllers::reconcile::{Kind as _, Observed};
+use crate::controllers::record::{RecordError, within};
+use crate::plan::claim::FlowProgress;
+use crate::plan::dataflow::SourceView;
+use crate::plan::deletion::Holding;
+use crate::plan::{Failure, Wait};
+use crate::resources::conditions::{READY, Reason, STALLED, find};
+use crate::resources::{AepDataflow, CustomerIoSource};
+
+use super::claim;
+
+/// What an `AepDataflow` depends on.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// How to call AEP.
+    pub access: Access,
+    /// The source.
+    pub source: SourceView,
+}
+
+/// Reads source, Secret and claim.
+pub async fn surroundings(
+    context: &Context,
+    dataflow: &AepDataflow,
+) -> Result<Observed<Surroundings>, RecordError> {
+    let source = match source_of(context, dataflow).await? {
+        Observed::Whole(source) => source,
+        Observed::Lacking(end) => return Ok(Observed::Lacking(end)),
+    };
+    let view = view(&source);
+    if let (SourceView::NotYet { message }, true) = (&view, source_is_stuck(&source)) {
+        return Ok(Observed::Lacking(waiting(message.clone())));
+    }
+    let access = match source_observe::access(context, &source).await? {
+        Observed::Whole(access) => access,
+        Observed::Lacking(end) => return Ok(Observed::Lacking(end)),
+    };
+    let progress = claim::progress_of(dataflow);
+    if progress != FlowProgress::Standing
+        && let Some(failure) = claim::check(context, dataflow, progress).await?
+    {
+        return Ok(Observed::Lacking(failure.into()));
+    }
+    Ok(Observed::Whole(Surroundings { access, source: view }))
+}
+
+/// Credentials for the deletion; the source keeps existing as long as dataflows are on it.
+pub async fn deletion(
+    context: &Context,
+    dataflow: &AepDataflow,
+    holdings: &[Holding],
+) -> Result<Observed<Access>, RecordError> {
+    match source_of(context, dataflow).await? {
+        Observed::Whole(source) => source_observe::access(context, &source).await,
+        Observed::Lacking(_) => {
+            let name = &dataflow.spec.source_ref.name;
+            let left = crate::controllers::deletion::describe(holdings);
+            let message = format!(
+                "CustomerIoSource \"{name}\" is gone, and with it the sandbox and credentials to delete {left}. Create it \
+                 again as it was; or annotate this resource with aep-operator.dev/abandon=true to leave them in AEP."
+            );
+            Ok(Observed::Lacking(Failure::stalled(Reason::DeletionBlocked, message).into()))
+        }
+    }
+}
+
+/// The source, registered with its Secret as what this dataflow depends on.
+async fn source_of(
+    context: &Context,
+    dataflow: &AepDataflow,
+) -> Result<Observed<CustomerIoSource>, RecordError> {
+    let namespace = dataflow.namespace().unwrap_or_default();
+    let name = &dataflow.spec.source_ref.name;
+    let api: Api<CustomerIoSource> = Api::namespaced(context.client.clone(), &namespace);
+    let Some(source) = within(api.get_opt(name)).await? else {
+        let message =
+            format!("CustomerIoSource \"{name}\" does not exist in namespace \"{namespace}\". Create it.");
+        return Ok(Observed::Lacking(waiting(message)));
+    };
+    let mut dependencies = dataflow.dependencies(&namespace);
+    dependencies.push(Dependency::Secret(Key::new(&namespace, &source.spec.credentials_ref.name)));
+    let key = Key::new(namespace, dataflow.name_any());
+    context.dataflows.dependencies.set(&key, dependencies);
+    Ok(Observed::Whole(source))
+}
+
+fn waiting(message: String) -> End {
+    End::Waiting(Wait { reason: Reason::WaitingForSource, message, poll: false })
+}
+
+/// What a dataflow sees of its source.
+fn view(source: &CustomerIoSource) -> SourceView {
+    let name = source.name_any();
+    if source.metadata.deletion_timestamp.is_some() {
+        let message = format!("CustomerIoSource \"{name}\" is being deleted.");
+        return SourceView::NotYet { message };
+    }
+    let status = source.status.as_ref();
+    if let Some(connection) = status.and_then(|status| status.source_connection.as_ref()) {
+        return SourceView::Standing { id: connection.id.clone() };
+    }
+    let reason = status
+        .and_then(|status| find(&status.conditions, READY))
+        .filter(|ready| ready.reason != Reason::Progressing.as_str())
+        .map(|ready| format!(" ({})", ready.reason))
+        .unwrap_or_default();
+    SourceView::NotYet { message: format!("CustomerIoSource \"{name}\" has no source connection yet{reason}.") }
+}
+
+/// Nothing is made for a source that somebody has to mend first, or that is going.
+fn source_is_stuck(source: &CustomerIoSource) -> bool {
+    let stalled = source.status.as_ref().is_some_and(|status| find(&status.conditions, STALLED).is_some());
+    stalled || source.metadata.deletion_timestamp.is_some()
+}

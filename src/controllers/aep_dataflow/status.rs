@@ -1,0 +1,64 @@
+//! Where an `AepDataflow` records its remote objects.
+
+use crate::controllers::managed::{Common, Managed, ManagedStatus};
+use crate::plan::RemoteKind;
+use crate::resources::status::{ConnectionStatus, FlowStatus, MappingSetStatus, Pending};
+use crate::resources::{AepDataflow, AepDataflowStatus};
+
+impl Managed for AepDataflow {
+    type Status = AepDataflowStatus;
+
+    fn status(&self) -> Option<&Self::Status> {
+        self.status.as_ref()
+    }
+
+    fn suspended(&self) -> bool {
+        self.spec.suspend
+    }
+}
+
+impl ManagedStatus for AepDataflowStatus {
+    fn common(&mut self) -> Common<'_> {
+        Common {
+            observed_generation: &mut self.observed_generation,
+            conditions: &mut self.conditions,
+            last_handled_reconcile_at: &mut self.last_handled_reconcile_at,
+            pending: &mut self.pending,
+            applied_hash: &mut self.applied_hash,
+        }
+    }
+
+    fn pending(&self) -> &[Pending] {
+        &self.pending
+    }
+
+    fn id(&self, kind: RemoteKind) -> Option<&str> {
+        match kind {
+            RemoteKind::SourceConnection => None,
+            RemoteKind::TargetConnection => self.target_connection.as_ref().map(|found| found.id.as_str()),
+            RemoteKind::MappingSet => self.mapping_set.as_ref().map(|found| found.id.as_str()),
+            RemoteKind::Flow => self.flow.as_ref().map(|found| found.id.as_str()),
+        }
+    }
+
+    fn record(&mut self, kind: RemoteKind, id: &str, etag: &str, version: u64) {
+        let (id, etag) = (id.to_owned(), etag.to_owned());
+        match kind {
+            RemoteKind::SourceConnection => {}
+            RemoteKind::TargetConnection => self.target_connection = Some(ConnectionStatus { id, etag }),
+            RemoteKind::MappingSet => {
+                self.mapping_set = Some(MappingSetStatus { id, version: version.cast_signed() });
+            }
+            RemoteKind::Flow => self.flow = Some(FlowStatus { id, etag, state: None }),
+        }
+    }
+
+    fn forget(&mut self, kind: RemoteKind) {
+        match kind {
+            RemoteKind::SourceConnection => {}
+            RemoteKind::TargetConnection => self.target_connection = None,
+            RemoteKind::MappingSet => self.mapping_set = None,
+            RemoteKind::Flow => (self.flow, self.inlet_url) = (None, None),
+        }
+    }
+}

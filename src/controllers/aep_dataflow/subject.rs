@@ -1,0 +1,210 @@
+//! An `AepDataflow` on its way: the planner over what is known, and how answers are taken in.
+
+use crate::controllers::context::Context;
+use crate::controllers::engine::Subject;
+use crate::controllers::execute::Outcome;
+use crate::controllers::reconcile::known;
+use crate::controllers::record::RecordError;
+use crate::plan::claim::FlowProgress;
+use crate::plan::dataflow::{ObservedDataflow, SourceView, plan};
+use crate::plan::desired::DesiredDataflow;
+use crate::plan::{Failure, Known, Plan, RemoteKind, Step};
+use crate::platform::{Flow, MappingRef};
+use crate::resources::status::MappingSetStatus;
+use crate::resources::{AepDataflow, AepDataflowStatus};
+
+use super::claim;
+
+/// An `AepDataflow` on its way.
+pub struct DataflowSubject<'a> {
+    context: &'a Context,
+    dataflow: &'a AepDataflow,
+    desired: DesiredDataflow,
+    observed: ObservedDataflow,
+    hash: String,
+}
+
+impl<'a> DataflowSubject<'a> {
+    /// What is known from status alone.
+    pub fn new(
+        context: &'a Context,
+        dataflow: &'a AepDataflow,
+        desired: DesiredDataflow,
+        source: SourceView,
+        status: &AepDataflowStatus,
+        trusted_hash: Option<&str>,
+    ) -> Self {
+        let hash = desired.hash();
+        let trusted = trusted_hash == Some(hash.as_str());
+        let version = status.mapping_set.as_ref().map_or(0, |found| found.version.cast_unsigned());
+        // A flow is finished once it has its URL and the wanted state; until then it is read.
+        let finished = trusted && status.inlet_url.is_some() && {
+            let state = status.flow.as_ref().and_then(|flow| flow.state.as_deref());
+            state.is_some_and(|state| desired.is_state(state))
+        };
+        let observed = ObservedDataflow {
+            source,
+            target: known(status, RemoteKind::TargetConnection, trusted, str::to_owned),
+            mapping: known(status, RemoteKind::MappingSet, trusted, |id| MappingRef {
+                id: id.to_owned(),
+                version,
+            }),
+            flow: known(status, RemoteKind::Flow, finished, str::to_owned),
+            ..ObservedDataflow::default()
+        };
+        Self { context, dataflow, desired, observed, hash }
+    }
+
+    /// Hash of what stands once the plan is done.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// A flow that was read: what its status shows of it.
+    fn read(&mut self, flow: &Flow, status: &mut AepDataflowStatus) {
+        if let Some(recorded) = &mut status.flow {
+            recorded.state = Some(flow.state.as_str().to_owned());
+            if recorded.etag.is_empty() {
+                recorded.etag = flow.etag.as_str().to_owned();
+            }
+        }
+        if let Some(url) = flow.inlet_url() {
+            status.inlet_url = Some(url.to_owned());
+        }
+        self.observed.flow = Known::Read(flow.clone());
+    }
+}
+
+impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
+    fn plan(&self, _: &AepDataflowStatus) -> Plan {
+        plan(&self.desired, &self.observed)
+    }
+
+    fn fold(&mut self, outcome: &Outcome, status: &mut AepDataflowStatus) {
+        let observed = &mut self.observed;
+        match outcome {
+            Outcome::Created { kind: RemoteKind::TargetConnection, id, .. } => {
+                observed.target = Known::Trusted(id.clone());
+            }
+            Outcome::Created { kind: RemoteKind::MappingSet, id, version, .. } => {
+                observed.mapping = Known::Trusted(MappingRef { id: id.clone(), version: *version });
+            }
+            Outcome::Created { kind: RemoteKind::Flow, id, .. } => {
+                // Made from this spec a moment ago: only its state and URL are still to come.
+                status.applied_hash = Some(self.hash.clone());
+                observed.flow = Known::Recorded(id.clone());
+            }
+            Outcome::TargetConnection(found) => {
+                if let Some(recorded) = status.target_connection.as_mut().filter(|it| it.etag.is_empty()) {
+                    recorded.etag = found.etag.as_str().to_owned();
+                }
+                observed.target = Known::Read((**found).clone());
+            }
+            Outcome::MappingSet(found) => {
+                status.mapping_set = Some(mapping_status(&found.reference()));
+                observed.mapping = Known::Read((**found).clone());
+            }
+            Outcome::Flow(flow) => self.read(flow, status),
+            Outcome::Mapped(mapping) => {
+                status.mapping_set = Some(mapping_status(mapping));
+                observed.mapping = Known::Trusted(mapping.clone());
+            }
+            Outcome::Changed { kind: RemoteKind::TargetConnection, id, etag } => {
+                if let Some(recorded) = &mut status.target_connection {
+                    recorded.etag = etag.as_str().to_owned();
+                }
+                observed.target = Known::Trusted(id.clone());
+            }
+            Outcome::Changed { kind: RemoteKind::Flow, id, etag } => {
+                if let Some(recorded) = &mut status.flow {
+                    recorded.etag = etag.as_str().to_owned();
+                }
+                // The change is carried out asynchronously.
+                observed.flow = Known::Recorded(id.clone());
+            }
+            _ => {}
+        }
+    }
+
+    fn unread(&mut self, kind: RemoteKind, status: &AepDataflowStatus) {
+        let observed = &mut self.observed;
+        match kind {
+            RemoteKind::SourceConnection => {}
+            RemoteKind::TargetConnection => {
+                if let Some(found) = &status.target_connection {
+                    observed.target = Known::Recorded(found.id.clone());
+                }
+            }
+            RemoteKind::MappingSet => {
+                if let Some(found) = &status.mapping_set {
+                    observed.mapping = Known::Recorded(mapping_ref(found));
+                }
+            }
+            RemoteKind::Flow => {
+                if let Some(found) = &status.flow {
+                    observed.flow = Known::Recorded(found.id.clone());
+                }
+            }
+        }
+    }
+
+    fn absent(&mut self, kind: RemoteKind, next: i64) {
+        let observed = &mut self.observed;
+        match kind {
+            RemoteKind::SourceConnection => {}
+            RemoteKind::TargetConnection => {
+                (observed.target, observed.next_attempts.target) = (Known::Absent, next);
+            }
+            RemoteKind::MappingSet => {
+                (observed.mapping, observed.next_attempts.mapping) = (Known::Absent, next);
+            }
+            RemoteKind::Flow => (observed.flow, observed.next_attempts.flow) = (Known::Absent, next),
+        }
+    }
+
+    fn unsettled(&mut self, kind: RemoteKind, attempt: i64) {
+        match kind {
+            RemoteKind::SourceConnection => {}
+            RemoteKind::TargetConnection => self.observed.target = Known::Pending { attempt },
+            RemoteKind::MappingSet => self.observed.mapping = Known::Pending { attempt },
+            RemoteKind::Flow => self.observed.flow = Known::Pending { attempt },
+        }
+    }
+
+    fn missing(&mut self, kind: RemoteKind, status: &AepDataflowStatus) {
+        let observed = &mut self.observed;
+        match kind {
+            RemoteKind::SourceConnection => {}
+            RemoteKind::TargetConnection => {
+                if let Some(found) = &status.target_connection {
+                    observed.target = Known::Missing(found.id.clone());
+                }
+            }
+            RemoteKind::MappingSet => {
+                if let Some(found) = &status.mapping_set {
+                    observed.mapping = Known::Missing(mapping_ref(found));
+                }
+            }
+            RemoteKind::Flow => {
+                if let Some(found) = &status.flow {
+                    observed.flow = Known::Missing(found.id.clone());
+                }
+            }
+        }
+    }
+
+    async fn veto(&self, steps: &[Step]) -> Result<Option<Failure>, RecordError> {
+        if !steps.iter().any(|step| matches!(step, Step::CreateFlow { .. })) {
+            return Ok(None);
+        }
+        claim::check(self.context, self.dataflow, FlowProgress::Pending).await
+    }
+}
+
+fn mapping_status(mapping: &MappingRef) -> MappingSetStatus {
+    MappingSetStatus { id: mapping.id.clone(), version: mapping.version.cast_signed() }
+}
+
+fn mapping_ref(mapping: &MappingSetStatus) -> MappingRef {
+    MappingRef { id: mapping.id.clone(), version: mapping.version.cast_unsigned() }
+}

@@ -1,0 +1,156 @@
+//! From a Secret to Adobe credentials: read live, from the resource's own namespace only.
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::Api;
+use kube::{Client, ResourceExt as _};
+use secrecy::SecretString;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::plan::Failure;
+use crate::plan::failure::Scope;
+use crate::platform::Credentials;
+use crate::resources::CustomerIoSourceSpec;
+use crate::resources::conditions::Reason;
+
+use super::record::{RecordError, within};
+
+/// Credentials with what messages and retries need to know of where they came from.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// The credentials.
+    pub credentials: Arc<Credentials>,
+    /// For messages.
+    pub scope: Scope,
+    /// ResourceVersion of the Secret: a change of it is worth another try.
+    pub version: String,
+}
+
+/// Reads the Secret that `spec` names; `made_in` is the organization that remote objects stand in
+/// already. The inner error is the user's to mend.
+pub async fn read(
+    client: &Client,
+    namespace: &str,
+    spec: &CustomerIoSourceSpec,
+    made_in: Option<&str>,
+) -> Result<Result<Access, Failure>, RecordError> {
+    let name = &spec.credentials_ref.name;
+    let found = within(Api::<Secret>::namespaced(client.clone(), namespace).get_opt(name)).await?;
+    let Some(secret) = found else {
+        return Ok(Err(Failure::stalled(
+            Reason::SecretMissing,
+            format!(
+                "Secret \"{name}\" does not exist in namespace \"{namespace}\". Create it with the keys clientId, \
+                 clientSecret and orgId of an OAuth server-to-server credential."
+            ),
+        )));
+    };
+    let version = secret.resource_version().unwrap_or_default();
+    let data = secret.data.unwrap_or_default();
+    Ok(parse(name, &data, spec, made_in).map(|credentials| Access {
+        scope: Scope {
+            secret: name.clone(),
+            organization: credentials.organization_id.clone(),
+            sandbox: spec.sandbox.clone(),
+        },
+        credentials: Arc::new(credentials),
+        version,
+    }))
+}
+
+/// The credentials in a Secret's data.
+fn parse(
+    secret: &str,
+    data: &BTreeMap<String, ByteString>,
+    spec: &CustomerIoSourceSpec,
+    made_in: Option<&str>,
+) -> Result<Credentials, Failure> {
+    let text = |key: &str| -> Option<String> {
+        let text = std::str::from_utf8(&data.get(key)?.0).ok()?.trim();
+        (!text.is_empty() && !text.chars().any(char::is_control)).then(|| text.to_owned())
+    };
+    let need = |key: &str| {
+        text(key).ok_or_else(|| {
+            let state = if data.contains_key(key) { "is empty or no plain text" } else { "is missing" };
+            Failure::stalled(
+                Reason::SecretMissing,
+                format!(
+                    "Key \"{key}\" of Secret \"{secret}\" {state}. The Secret needs the keys clientId, clientSecret \
+                     and orgId of an OAuth server-to-server credential, and may have scopes."
+                ),
+            )
+        })
+    };
+    let (client_id, client_secret) = (need("clientId")?, need("clientSecret")?);
+    let organization_id = need("orgId")?;
+    if let Some(pinned) = spec.organization_id.as_ref().filter(|pinned| **pinned != organization_id) {
+        return Err(Failure::stalled(
+            Reason::OrganizationMismatch,
+            format!(
+                "spec.organizationId is \"{pinned}\", but Secret \"{secret}\" is for organization \
+                 \"{organization_id}\". Put the credentials of the pinned organization into the Secret, or correct \
+                 spec.organizationId."
+            ),
+        ));
+    }
+    if let Some(made_in) = made_in.filter(|made_in| *made_in != organization_id) {
+        return Err(Failure::stalled(
+            Reason::OrganizationMismatch,
+            format!(
+                "The remote objects stand in organization \"{made_in}\", but Secret \"{secret}\" is for organization \
+                 \"{organization_id}\". Put credentials of \"{made_in}\" into the Secret, or create this resource anew."
+            ),
+        ));
+    }
+    Ok(Credentials {
+        client_id,
+        client_secret: SecretString::from(client_secret),
+        organization_id,
+        scopes: text("scopes"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    fn data(entries: &[(&str, &str)]) -> BTreeMap<String, ByteString> {
+        entries.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.as_bytes().to_vec()))).collect()
+    }
+
+    fn spec(pin: Option<&str>) -> CustomerIoSourceSpec {
+        CustomerIoSourceSpec { organization_id: pin.map(str::to_owned), ..CustomerIoSourceSpec::default() }
+    }
+
+    const WHOLE: [(&str, &str); 3] = [("clientId", "id"), ("clientSecret", "s3cret\n"), ("orgId", "A@AdobeOrg")];
+
+    #[test]
+    fn a_trailing_newline_in_a_secret_does_no_harm() {
+        let credentials = parse("creds", &data(&WHOLE), &spec(None), None).unwrap();
+        assert_eq!(credentials.client_secret.expose_secret(), "s3cret");
+        assert_eq!(credentials.organization_id, "A@AdobeOrg");
+    }
+
+    #[test]
+    fn a_wrong_key_is_named() {
+        for missing in ["clientId", "clientSecret", "orgId"] {
+            let rest: Vec<_> = WHOLE.into_iter().filter(|(key, _)| *key != missing).collect();
+            let failure = parse("creds", &data(&rest), &spec(None), None).unwrap_err();
+            assert_eq!(failure.reason, Reason::SecretMissing);
+            assert!(failure.message.contains(missing) && failure.message.contains("creds"), "{}", failure.message);
+            assert!(!failure.message.contains("s3cret"));
+        }
+    }
+
+    #[test]
+    fn a_secret_of_another_organization_is_refused() {
+        let failure = parse("creds", &data(&WHOLE), &spec(Some("B@AdobeOrg")), None).unwrap_err();
+        assert_eq!(failure.reason, Reason::OrganizationMismatch);
+        assert!(parse("creds", &data(&WHOLE), &spec(Some("A@AdobeOrg")), Some("A@AdobeOrg")).is_ok());
+        let failure = parse("creds", &data(&WHOLE), &spec(None), Some("C@AdobeOrg")).unwrap_err();
+        assert_eq!(failure.reason, Reason::OrganizationMismatch);
+    }
+}

@@ -1,0 +1,74 @@
+//! The controller of `CustomerIoSource`: one source connection.
+//!
+//! [`observe`] reads what it depends on, [`subject`] plans and takes in answers, [`status`] says where
+//! results are recorded; the road itself is [`crate::controllers::reconcile`].
+
+pub mod observe;
+pub mod status;
+pub mod subject;
+
+use super::context::{Context, Side};
+use super::credentials::Access;
+use super::dependencies::{Dependency, Key};
+use super::reconcile::{Kind, Observed};
+use super::record::RecordError;
+use crate::plan::desired::DesiredSource;
+use crate::plan::marker::Identity;
+use crate::resources::{CustomerIoSource, CustomerIoSourceStatus};
+
+use subject::SourceSubject;
+
+impl Kind for CustomerIoSource {
+    type Surroundings = Access;
+    type Subject<'a> = SourceSubject;
+
+    fn side(context: &Context) -> &Side {
+        &context.sources
+    }
+
+    fn dependencies(&self, namespace: &str) -> Vec<Dependency> {
+        vec![Dependency::Secret(Key::new(namespace, &self.spec.credentials_ref.name))]
+    }
+
+    async fn observe(&self, context: &Context) -> Result<Observed<Access>, RecordError> {
+        observe::access(context, self).await
+    }
+
+    async fn observe_deletion(&self, context: &Context) -> Result<Observed<Access>, RecordError> {
+        observe::deletion(context, self).await
+    }
+
+    fn deleted(&self, _: &Context) {}
+
+    fn access(surroundings: &Access) -> &Access {
+        surroundings
+    }
+
+    fn versions(surroundings: &Access) -> Vec<String> {
+        vec![surroundings.version.clone()]
+    }
+
+    fn subject<'a>(
+        &'a self,
+        _: &'a Context,
+        identity: &Identity,
+        status: &CustomerIoSourceStatus,
+        _: &'a Access,
+        trusted_hash: Option<&str>,
+    ) -> SourceSubject {
+        SourceSubject::new(DesiredSource::new(identity.clone(), &self.spec), status, trusted_hash)
+    }
+
+    fn settled(subject: &SourceSubject, access: &Access, status: &mut CustomerIoSourceStatus) {
+        status.applied_hash = Some(subject.hash().to_owned());
+        status.organization_id = Some(access.scope.organization.clone());
+        status.sandbox = Some(access.scope.sandbox.clone());
+    }
+
+    fn ready_message(status: &CustomerIoSourceStatus) -> String {
+        let id = status.source_connection.as_ref().map(|found| found.id.as_str()).unwrap_or_default();
+        let sandbox = status.sandbox.as_deref().unwrap_or_default();
+        format!("Source connection {id} stands in sandbox \"{sandbox}\".")
+    }
+}
+

@@ -1,0 +1,53 @@
+//! Where a `CustomerIoSource` records its remote object.
+
+use crate::controllers::managed::{Common, Managed, ManagedStatus};
+use crate::plan::RemoteKind;
+use crate::resources::status::{ConnectionStatus, Pending};
+use crate::resources::{CustomerIoSource, CustomerIoSourceStatus};
+
+impl Managed for CustomerIoSource {
+    type Status = CustomerIoSourceStatus;
+
+    fn status(&self) -> Option<&Self::Status> {
+        self.status.as_ref()
+    }
+
+    fn suspended(&self) -> bool {
+        self.spec.suspend
+    }
+}
+
+impl ManagedStatus for CustomerIoSourceStatus {
+    fn common(&mut self) -> Common<'_> {
+        Common {
+            observed_generation: &mut self.observed_generation,
+            conditions: &mut self.conditions,
+            last_handled_reconcile_at: &mut self.last_handled_reconcile_at,
+            pending: &mut self.pending,
+            applied_hash: &mut self.applied_hash,
+        }
+    }
+
+    fn pending(&self) -> &[Pending] {
+        &self.pending
+    }
+
+    fn id(&self, kind: RemoteKind) -> Option<&str> {
+        match kind {
+            RemoteKind::SourceConnection => self.source_connection.as_ref().map(|found| found.id.as_str()),
+            RemoteKind::TargetConnection | RemoteKind::MappingSet | RemoteKind::Flow => None,
+        }
+    }
+
+    fn record(&mut self, kind: RemoteKind, id: &str, etag: &str, _: u64) {
+        if kind == RemoteKind::SourceConnection {
+            self.source_connection = Some(ConnectionStatus { id: id.to_owned(), etag: etag.to_owned() });
+        }
+    }
+
+    fn forget(&mut self, kind: RemoteKind) {
+        if kind == RemoteKind::SourceConnection {
+            self.source_connection = None;
+        }
+    }
+}

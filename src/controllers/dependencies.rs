@@ -1,0 +1,97 @@
+//! Who depends on what: a small index that turns "this Secret changed" into "wake these resources".
+//!
+//! A reconcile registers what it is about to read before it reads it, so a change is either seen by
+//! that read or wakes the resource afterwards. Every resource is reconciled once after a start, so the
+//! index is complete without holding a single object.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+/// Namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl Key {
+    /// A key from its parts.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+}
+
+/// Something a resource of ours reads.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Dependency {
+    /// A Secret.
+    Secret(Key),
+    /// A `CustomerIoSource`.
+    Source(Key),
+}
+
+/// The index for one kind of dependent.
+#[derive(Debug, Default)]
+pub struct Dependencies {
+    index: Mutex<Index>,
+}
+
+#[derive(Debug, Default)]
+struct Index {
+    of: HashMap<Key, HashSet<Dependency>>,
+    dependents: HashMap<Dependency, HashSet<Key>>,
+}
+
+impl Dependencies {
+    /// Replaces what `dependent` depends on; nothing at all forgets it.
+    pub fn set(&self, dependent: &Key, dependencies: impl IntoIterator<Item = Dependency>) {
+        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let now: HashSet<Dependency> = dependencies.into_iter().collect();
+        let before = index.of.remove(dependent).unwrap_or_default();
+        for gone in before.difference(&now) {
+            if let Some(dependents) = index.dependents.get_mut(gone) {
+                dependents.remove(dependent);
+                if dependents.is_empty() {
+                    index.dependents.remove(gone);
+                }
+            }
+        }
+        for new in &now {
+            index.dependents.entry(new.clone()).or_default().insert(dependent.clone());
+        }
+        if !now.is_empty() {
+            index.of.insert(dependent.clone(), now);
+        }
+    }
+
+    /// Who depends on `dependency`.
+    pub fn dependents(&self, dependency: &Dependency) -> Vec<Key> {
+        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keys: Vec<Key> =
+            index.dependents.get(dependency).into_iter().flatten().cloned().collect();
+        keys.sort();
+        keys
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_wakes_those_that_depend_on_it_now() {
+        let dependencies = Dependencies::default();
+        let (a, b) = (Key::new("n", "a"), Key::new("n", "b"));
+        let secret = |name: &str| Dependency::Secret(Key::new("n", name));
+        dependencies.set(&a, [secret("one"), Dependency::Source(Key::new("n", "s"))]);
+        dependencies.set(&b, [secret("one")]);
+        assert_eq!(dependencies.dependents(&secret("one")), [a.clone(), b.clone()]);
+        dependencies.set(&a, [secret("two")]);
+        assert_eq!(dependencies.dependents(&secret("one")), [b]);
+        assert_eq!(dependencies.dependents(&secret("two")), [a.clone()]);
+        dependencies.set(&a, []);
+        assert!(dependencies.dependents(&secret("two")).is_empty());
+    }
+}

@@ -1,0 +1,294 @@
+//! Runs plans: the loop every resource goes through, creating, changing or deleting.
+//!
+//! # Expected flow
+//!
+//! ask for a plan -> write down what is about to be created -> run all steps at the same time -> fold
+//! what they brought into status and knowledge -> ask again. Status is written before a creation (the
+//! intent, together with the results of the steps before it) and by the caller at the end.
+//!
+//! # Guarantees
+//!
+//! - No creation starts before its intent stands in Kubernetes.
+//! - A creation whose outcome is unknown leaves its intent standing; the next run looks it up.
+//! - All steps of one plan are awaited, whatever one of them says: no result is dropped.
+//! - It ends: plans are asked for a bounded number of times.
+
+use futures::future::join_all;
+use tracing::{debug, info};
+
+use crate::plan::journal::{self, Finding};
+use crate::plan::marker::Identity;
+use crate::plan::pace::Pace;
+use crate::plan::{Failure, Plan, RemoteKind, Step, Wait};
+use crate::platform::{ApiError, Class, Sandbox};
+use crate::resources::conditions::{Reason, Standing};
+
+use super::context::Context;
+use super::credentials::Access;
+use super::execute::{Outcome, execute};
+use super::managed::{Managed, ManagedStatus};
+use super::record::{Purpose, Record, RecordError};
+
+/// Plans of one run; a dataflow from nothing takes five.
+const ROUNDS: usize = 16;
+/// Stale etags of one run, before it is left to a later one.
+const STALE: usize = 3;
+
+/// A resource on its way: what is known of its remote objects, and the planner over it.
+pub trait Subject<S: ManagedStatus>: Send {
+    /// What to do next.
+    fn plan(&self, status: &S) -> Plan;
+
+    /// Takes in what a step brought.
+    fn fold(&mut self, outcome: &Outcome, status: &mut S);
+
+    /// The object stands under this id, but its content is not known (any more).
+    fn unread(&mut self, kind: RemoteKind, status: &S);
+
+    /// The object is not there, and creating it would be attempt `next`.
+    fn absent(&mut self, kind: RemoteKind, next: i64);
+
+    /// Whether the object was created is not known.
+    fn unsettled(&mut self, kind: RemoteKind, attempt: i64);
+
+    /// The platform says that the object, which status records, does not exist.
+    fn missing(&mut self, kind: RemoteKind, status: &S);
+
+    /// The last look before `steps` run, with their intents written: a reason not to run them.
+    fn veto(&self, steps: &[Step]) -> impl Future<Output = Result<Option<Failure>, RecordError>> + Send {
+        let _ = steps;
+        async { Ok(None) }
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    /// Everything stands (or, deleting, nothing does).
+    Done,
+    /// Something else has to move first.
+    Waiting(Wait),
+    /// It cannot go on; `step` is the one that failed, where one did.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// The step.
+        step: Option<Step>,
+    },
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        Self::Failed { failure, step: None }
+    }
+}
+
+/// What a run needs besides the subject.
+pub struct Run<'a, K: Managed> {
+    /// The process's context.
+    pub context: &'a Context,
+    /// The resource and its status.
+    pub record: &'a mut Record<K>,
+    /// Whose objects these are.
+    pub identity: &'a Identity,
+    /// The sandbox to call.
+    pub sandbox: &'a Sandbox,
+    /// Where the credentials came from, for messages.
+    pub access: &'a Access,
+}
+
+impl<K: Managed> Run<'_, K> {
+    /// Runs plans of `subject` until there is nothing to do now.
+    pub async fn drive(&mut self, subject: &mut impl Subject<K::Status>) -> Result<End, RecordError> {
+        let mut stale = 0;
+        for _ in 0..ROUNDS {
+            let steps = match subject.plan(&self.record.status) {
+                Plan::Done => return Ok(End::Done),
+                Plan::Wait(wait) => return Ok(End::Waiting(wait)),
+                Plan::Stop(failure) => return Ok(failure.into()),
+                Plan::Run(steps) => steps,
+            };
+            self.intend(&steps).await?;
+            if let Some(failure) = subject.veto(&steps).await? {
+                self.withdraw(&steps, subject);
+                return Ok(failure.into());
+            }
+            let results =
+                join_all(steps.iter().map(|step| execute(self.sandbox, self.identity, step))).await;
+            let mut end: Option<End> = None;
+            for (step, result) in steps.into_iter().zip(results) {
+                let ended = match result {
+                    Ok(Outcome::LookedUp { kind, attempt, ids }) => {
+                        self.settle(subject, kind, attempt, ids)
+                    }
+                    Ok(outcome) => {
+                        self.took(subject, &step, &outcome).await;
+                        None
+                    }
+                    Err(error) => self.failed(subject, step, &error, &mut stale),
+                };
+                end = worse(end, ended);
+            }
+            if let Some(end) = end {
+                return Ok(end);
+            }
+        }
+        let message = "The remote objects keep changing; the operator looks again by itself.";
+        Ok(Failure::passing(Reason::Progressing, message, Pace::Backoff).into())
+    }
+
+    /// Writes down every creation among `steps`, with whatever else the status has to say by now;
+    /// and that what stands is no longer what was last applied, before a change makes it so.
+    async fn intend(&mut self, steps: &[Step]) -> Result<(), RecordError> {
+        if !steps.iter().any(Step::converges) {
+            return Ok(());
+        }
+        let now = self.context.clock.now();
+        let generation = self.record.generation();
+        let common = self.record.status.common();
+        *common.applied_hash = None;
+        for (kind, attempt) in steps.iter().filter_map(Step::creates) {
+            journal::intend(common.pending, kind, attempt, now);
+        }
+        let message = "Bringing the remote objects to what the spec says.".to_owned();
+        let standing = Standing::Reconciling { reason: Reason::Progressing, message };
+        *common.conditions = standing.conditions(common.conditions, generation, now);
+        self.record.flush(Purpose::Intent).await?;
+        Ok(())
+    }
+
+    /// Takes back intents that certainly led to nothing.
+    fn withdraw(&mut self, steps: &[Step], subject: &mut impl Subject<K::Status>) {
+        for (kind, attempt) in steps.iter().filter_map(Step::creates) {
+            journal::settle(self.record.status.common().pending, kind);
+            subject.absent(kind, attempt);
+        }
+    }
+
+    async fn took(&mut self, subject: &mut impl Subject<K::Status>, step: &Step, outcome: &Outcome) {
+        let status = &mut self.record.status;
+        match outcome {
+            Outcome::Created { kind, id, etag, version } => {
+                status.record(*kind, id, etag.as_str(), *version);
+                journal::settle(status.common().pending, *kind);
+                self.context.journal.forget(&self.identity.uid, *kind);
+            }
+            Outcome::Deleted { kind, .. } => status.forget(*kind),
+            _ => {}
+        }
+        subject.fold(outcome, status);
+        if let Some(done) = done(step, outcome) {
+            info!(step = %step, "{}", done.note);
+            let reference = self.record.resource.object_ref(&());
+            self.context.events.publish(&reference, done).await;
+        }
+    }
+
+    /// A look-up came back.
+    fn settle(
+        &mut self,
+        subject: &mut impl Subject<K::Status>,
+        kind: RemoteKind,
+        attempt: i64,
+        ids: Vec<String>,
+    ) -> Option<End> {
+        let watched = self.context.journal.watched(&self.identity.uid, kind, attempt);
+        let status = &mut self.record.status;
+        match journal::judge(ids, watched, self.context.settings.create_settle) {
+            Finding::Stands { id } => {
+                info!(kind = %kind, id, "found the object of an earlier attempt");
+                status.record(kind, &id, "", 0);
+                journal::settle(status.common().pending, kind);
+                self.context.journal.forget(&self.identity.uid, kind);
+                subject.unread(kind, status);
+                None
+            }
+            Finding::NeverMade => {
+                info!(kind = %kind, attempt, "an earlier attempt made nothing");
+                journal::settle(status.common().pending, kind);
+                self.context.journal.forget(&self.identity.uid, kind);
+                subject.absent(kind, attempt + 1);
+                None
+            }
+            Finding::TooEarly => {
+                let title = kind.title();
+                let message = format!(
+                    "Whether an earlier attempt to create the {title} succeeded is being settled, so that there \
+                     is never a second one."
+                );
+                Some(Failure::passing(Reason::Progressing, message, Pace::Backoff).into())
+            }
+            Finding::Ambiguous { ids } => Some(Failure::ambiguous(kind, &ids).into()),
+        }
+    }
+
+    fn failed(
+        &mut self,
+        subject: &mut impl Subject<K::Status>,
+        step: Step,
+        error: &ApiError,
+        stale: &mut usize,
+    ) -> Option<End> {
+        debug!(step = %step, %error, "step failed");
+        let kind = step.kind();
+        if let Some((kind, attempt)) = step.creates() {
+            if error.outcome_unknown {
+                // Starts the settling time.
+                self.context.journal.watched(&self.identity.uid, kind, attempt);
+                subject.unsettled(kind, attempt);
+            } else {
+                journal::settle(self.record.status.common().pending, kind);
+                subject.absent(kind, attempt);
+            }
+        } else if error.class == Class::NotFound && !matches!(step, Step::Delete { .. } | Step::FindUsers { .. }) {
+            subject.missing(kind, &self.record.status);
+            return None;
+        } else if error.class == Class::Stale && *stale < STALE {
+            *stale += 1;
+            subject.unread(kind, &self.record.status);
+            return None;
+        }
+        let failure = Failure::from_call(error, &step.to_string(), &self.access.scope);
+        Some(End::Failed { failure, step: Some(step) })
+    }
+}
+
+/// Of two ends of one round, the one a user has to know first.
+fn worse(one: Option<End>, other: Option<End>) -> Option<End> {
+    let weight = |end: &End| match end {
+        End::Failed { failure, .. } if failure.stalled => 2,
+        End::Failed { .. } => 1,
+        End::Waiting(_) | End::Done => 0,
+    };
+    match (one, other) {
+        (Some(one), Some(other)) => Some(if weight(&other) > weight(&one) { other } else { one }),
+        (one, other) => one.or(other),
+    }
+}
+
+/// The Event of a step that changed something in AEP.
+fn done(step: &Step, outcome: &Outcome) -> Option<super::events::Note> {
+    use super::events::Note;
+    let title = step.kind().title();
+    Some(match (step, outcome) {
+        (_, Outcome::Created { id, .. }) => Note::normal("Created", step, format!("Created {title} {id}.")),
+        (Step::Act { .. }, Outcome::Changed { .. }) => {
+            Note::normal("Changed", step, format!("Asked AEP to {step}."))
+        }
+        (_, Outcome::Changed { id, .. }) => Note::normal("Updated", step, format!("Updated {title} {id}.")),
+        (_, Outcome::Mapped(mapping)) => Note::normal(
+            "Updated",
+            step,
+            format!("Wrote version {} of {title} {}.", mapping.version, mapping.id),
+        ),
+        (_, Outcome::Deleted { id, gone: true, .. }) => {
+            Note::normal("Deleted", step, format!("Deleted {title} {id}."))
+        }
+        (_, Outcome::Deleted { id, gone: false, .. }) => Note::warning(
+            "LeftBehind",
+            step,
+            format!("AEP did not delete {title} {id}; it stays there, unused. It can be ignored."),
+        ),
+        _ => return None,
+    })
+}

@@ -1,0 +1,35 @@
+//! Kubernetes in, platform steps out.
+//!
+//! Two controllers, one per resource, on the same road:
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`reconcile`] | the road: read live, observe, run plans, conclude |
+//! | [`engine`], [`execute`] | running plans: intents before creations, one call a step |
+//! | [`record`] | the one writer of status and finalizer |
+//! | [`managed`] | what the engine needs to know of a kind |
+//! | [`customer_io_source`], [`aep_dataflow`] | what differs: one folder a kind |
+//! | [`deletion`] | the way back, the same for every kind |
+//! | [`credentials`] | Secret to credentials |
+//! | [`dependencies`], [`retries`] | who is woken by what, and when a try is due |
+//! | [`events`], [`context`] | what `kubectl describe` shows, and what reconciles share |
+//!
+//! Watches are of metadata only and keep next to nothing: they say *that* something changed. What it
+//! is now, a reconcile reads live, so a stale cache is harmless.
+
+pub mod aep_dataflow;
+pub mod context;
+pub mod credentials;
+pub mod customer_io_source;
+pub mod deletion;
+pub mod dependencies;
+pub mod engine;
+pub mod events;
+pub mod execute;
+pub mod managed;
+pub mod reconcile;
+pub mod record;
+pub mod retries;
+mod run;
+
+pub use run::{Wakes, run};

@@ -1,0 +1,99 @@
+//! What Prometheus scrapes. Labels are bounded: kinds, operations, classes; never names of objects.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::platform::CallRecord;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    operation: &'static str,
+    class: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OperationLabel {
+    operation: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReconcileLabels {
+    controller: String,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ControllerLabel {
+    controller: String,
+}
+
+/// The metrics of this process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    calls: Family<CallLabels, Counter>,
+    call_seconds: Family<OperationLabel, Histogram>,
+    reconciles: Family<ReconcileLabels, Counter>,
+    reconcile_seconds: Family<ControllerLabel, Histogram>,
+}
+
+const SECONDS: [f64; 10] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
+
+fn seconds() -> Histogram {
+    Histogram::new(SECONDS)
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::default();
+        let calls = Family::<CallLabels, Counter>::default();
+        registry.register("aep_requests", "Calls to Adobe by operation and class of answer", calls.clone());
+        let call_seconds = Family::<OperationLabel, Histogram>::new_with_constructor(seconds);
+        registry.register_with_unit(
+            "aep_request_duration",
+            "Duration of calls to Adobe",
+            Unit::Seconds,
+            call_seconds.clone(),
+        );
+        let reconciles = Family::<ReconcileLabels, Counter>::default();
+        registry.register("controller_runtime_reconcile", "Reconciles by controller and result", reconciles.clone());
+        let reconcile_seconds = Family::<ControllerLabel, Histogram>::new_with_constructor(seconds);
+        registry.register_with_unit(
+            "controller_runtime_reconcile_time",
+            "Duration of reconciles by controller",
+            Unit::Seconds,
+            reconcile_seconds.clone(),
+        );
+        Self { registry, calls, call_seconds, reconciles, reconcile_seconds }
+    }
+}
+
+impl Metrics {
+    /// A call to Adobe ended.
+    pub fn called(&self, call: &CallRecord) {
+        let CallRecord { operation, class, elapsed, .. } = *call;
+        self.calls.get_or_create(&CallLabels { operation, class }).inc();
+        self.call_seconds.get_or_create(&OperationLabel { operation }).observe(elapsed.as_secs_f64());
+    }
+
+    /// A reconcile ended.
+    pub fn reconciled(&self, controller: &str, result: &'static str, elapsed: Duration) {
+        let controller = controller.to_lowercase();
+        self.reconciles.get_or_create(&ReconcileLabels { controller: controller.clone(), result }).inc();
+        self.reconcile_seconds.get_or_create(&ControllerLabel { controller }).observe(elapsed.as_secs_f64());
+    }
+
+    /// The text that Prometheus reads.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}

@@ -1,0 +1,118 @@
+//! The process put together: clients, context, controllers, and an orderly end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use futures::channel::mpsc;
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::Api;
+use kube::{Client, ResourceExt as _};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::config::RunArgs;
+use crate::controllers::context::{Context, Settings, Side, Watched};
+use crate::controllers::events::Events;
+use crate::controllers::record::within;
+use crate::controllers::retries::Retries;
+use crate::controllers::{self, Wakes};
+use crate::http;
+use crate::metrics::Metrics;
+use crate::platform::{CallRecord, Options, Platform, production};
+
+/// Limit of connecting to Adobe.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Runs the operator until SIGTERM or SIGINT; reconciles under way are finished first.
+///
+/// # Errors
+///
+/// The options, the Kubernetes configuration or the listen address cannot be used.
+pub async fn run(args: RunArgs) -> anyhow::Result<()> {
+    let bounds = args.bounds()?;
+    let endpoints = args.endpoints()?;
+    let metrics = Arc::new(Metrics::default());
+    let client = kubernetes().await?;
+    let owner = match args.owner_id {
+        Some(owner) => owner,
+        None => cluster_uid(&client).await?,
+    };
+    info!(owner, version = env!("CARGO_PKG_VERSION"), "starting");
+    let observed = Arc::clone(&metrics);
+    let options = Options {
+        request_timeout: args.request_timeout,
+        observer: Some(Arc::new(move |call: CallRecord| observed.called(&call))),
+        ..Options::default()
+    };
+    let service = production(CONNECT_TIMEOUT, args.request_timeout).context("HTTP client")?;
+    let (wake_sources, sources) = mpsc::unbounded();
+    let (wake_dataflows, dataflows) = mpsc::unbounded();
+    let retries = || Retries::new(bounds, StdRng::from_rng(&mut rand::rng()));
+    let context = Arc::new(Context {
+        events: Events::new(client.clone(), std::env::var("POD_NAME").ok()),
+        client,
+        platform: Platform::new(service, endpoints, options),
+        owner,
+        settings: Settings { create_settle: args.create_settle },
+        clock: Clock::starting_at(Timestamp::now()),
+        journal: Watched::default(),
+        sources: Side::new(retries(), wake_sources),
+        dataflows: Side::new(retries(), wake_dataflows),
+    });
+    let stop = CancellationToken::new();
+    let _stop_on_return = stop.clone().drop_guard();
+    tokio::spawn(stop_on_signal(stop.clone())?);
+    let wakes = Wakes { sources, dataflows };
+    let ready = CancellationToken::new();
+    let controllers = controllers::run(context, wakes, Arc::clone(&metrics), ready.clone(), stop.clone());
+    let http = http::serve(args.listen, metrics, ready, stop.clone());
+    tokio::pin!(http);
+    tokio::select! {
+        () = controllers => {}
+        served = &mut http => served?,
+    }
+    info!("stopped");
+    Ok(())
+}
+
+async fn kubernetes() -> anyhow::Result<Client> {
+    let mut config = kube::Config::infer()
+        .await
+        .context("no Kubernetes configuration: run in a Pod with a ServiceAccount, or set KUBECONFIG")?;
+    // A refused write is decided on again from what is there by then, never just sent again.
+    config.default_retry = false;
+    Client::try_from(config).context("Kubernetes client")
+}
+
+async fn cluster_uid(client: &Client) -> anyhow::Result<String> {
+    let system = within(Api::<Namespace>::all(client.clone()).get("kube-system")).await.context(
+        "reading the namespace kube-system, whose uid marks what is ours in AEP; allow it or set --owner-id",
+    )?;
+    system.uid().context("the namespace kube-system has no uid; set --owner-id")
+}
+
+/// A future that cancels `stop` on the first signal and ends the process on the second.
+fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<impl Future<Output = ()> + Send> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        for last in [false, true] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if last {
+                warn!("second signal: ending at once");
+                std::process::exit(1);
+            }
+            info!("stopping: what is under way is finished first");
+            stop.cancel();
+        }
+    })
+}

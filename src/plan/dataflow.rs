@@ -1,0 +1,197 @@
+//! The planner of an `AepDataflow`: target connection and mapping set at the same time, then the flow
+//! on both and the source, then the URL it is given.
+
+use crate::platform::{Flow, FlowState, MappingRef, MappingSet, PatchOperation, TargetConnection};
+use crate::resources::conditions::Reason;
+
+use super::desired::DesiredDataflow;
+use super::failure::Failure;
+use super::{Known, Plan, RemoteKind, Step, Wait};
+
+/// What is known of the dataflow's remote objects.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ObservedDataflow {
+    /// Id of the source's connection, once it stands; else what the source says of itself.
+    pub source: SourceView,
+    /// The target connection.
+    pub target: Known<String, TargetConnection>,
+    /// The mapping set.
+    pub mapping: Known<MappingRef, MappingSet>,
+    /// The flow.
+    pub flow: Known<String, Flow>,
+    /// Numbers of the attempts that would create an object of each kind.
+    pub next_attempts: NextAttempts,
+}
+
+/// Number of the attempt that would create an object of each kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named after the kinds")]
+pub struct NextAttempts {
+    pub target: i64,
+    pub mapping: i64,
+    pub flow: i64,
+}
+
+impl Default for NextAttempts {
+    fn default() -> Self {
+        Self { target: 1, mapping: 1, flow: 1 }
+    }
+}
+
+/// What a dataflow knows of its source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceView {
+    /// Its connection stands under this id.
+    Standing {
+        /// The connection's id.
+        id: String,
+    },
+    /// It has none yet.
+    NotYet {
+        /// What to wait for, in words.
+        message: String,
+    },
+}
+
+impl Default for SourceView {
+    fn default() -> Self {
+        Self::NotYet { message: String::new() }
+    }
+}
+
+/// The next steps towards `desired`.
+pub fn plan(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Plan {
+    if let Some(failure) = missing(observed) {
+        return Plan::Stop(failure);
+    }
+    let steps = groundwork(desired, observed);
+    if !steps.is_empty() {
+        return Plan::Run(steps);
+    }
+    let of_target = |found: &TargetConnection| found.id.clone();
+    let (Some(target), Some(mapping)) =
+        (observed.target.standing(of_target), observed.mapping.standing(MappingSet::reference))
+    else {
+        // Unreachable by construction of `groundwork`; reading again is always safe.
+        return Plan::Wait(progressing());
+    };
+    match &observed.flow {
+        Known::Absent => match &observed.source {
+            SourceView::Standing { id } => {
+                let attempt = observed.next_attempts.flow;
+                let body = desired.flow(attempt, id, &target, &mapping);
+                Plan::Run(vec![Step::CreateFlow { attempt, body }])
+            }
+            SourceView::NotYet { message } => {
+                Plan::Wait(Wait { reason: Reason::WaitingForSource, message: message.clone(), poll: false })
+            }
+        },
+        Known::Read(flow) => converge(desired, flow, &mapping),
+        Known::Trusted(_) => Plan::Done,
+        Known::Pending { .. } | Known::Recorded(_) | Known::Missing(_) => Plan::Wait(progressing()),
+    }
+}
+
+fn progressing() -> Wait {
+    Wait { reason: Reason::Progressing, message: "Working on the remote objects.".into(), poll: true }
+}
+
+fn missing(observed: &ObservedDataflow) -> Option<Failure> {
+    let ObservedDataflow { source: _, target, mapping, flow, next_attempts: _ } = observed;
+    if let Known::Missing(id) = flow {
+        return Some(Failure::remote_missing(RemoteKind::Flow, id));
+    }
+    if let Known::Missing(id) = target {
+        return Some(Failure::remote_missing(RemoteKind::TargetConnection, id));
+    }
+    match mapping {
+        Known::Missing(found) => Some(Failure::remote_missing(RemoteKind::MappingSet, &found.id)),
+        _ => None,
+    }
+}
+
+/// Everything that needs no other object to be settled first: look-ups, reads, and what target
+/// connection and mapping set lack.
+fn groundwork(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let kind = RemoteKind::TargetConnection;
+    match &observed.target {
+        Known::Pending { attempt } => steps.push(Step::LookUp { kind, attempt: *attempt }),
+        Known::Recorded(id) => steps.push(Step::Read { kind, id: id.clone() }),
+        Known::Absent => {
+            let attempt = observed.next_attempts.target;
+            steps.push(Step::CreateTargetConnection { attempt, body: desired.target_connection(attempt) });
+        }
+        Known::Read(found) => {
+            let operations =
+                desired.label.changes(kind, &desired.identity, &found.name, &found.description);
+            if !operations.is_empty() {
+                let (id, etag) = (found.id.clone(), found.etag.clone());
+                steps.push(Step::Patch { kind, id, etag, operations });
+            }
+        }
+        Known::Trusted(_) | Known::Missing(_) => {}
+    }
+    let kind = RemoteKind::MappingSet;
+    match &observed.mapping {
+        Known::Pending { attempt } => steps.push(Step::LookUp { kind, attempt: *attempt }),
+        Known::Recorded(found) => steps.push(Step::Read { kind, id: found.id.clone() }),
+        Known::Absent => {
+            let attempt = observed.next_attempts.mapping;
+            steps.push(Step::CreateMappingSet { attempt, body: desired.mapping_set(attempt) });
+        }
+        Known::Read(found) if !same_rows(desired, found) => {
+            let attempt = super::marker::Marker::split(&found.name).map_or(1, |m| m.1.attempt);
+            steps.push(Step::UpdateMappingSet { id: found.id.clone(), body: desired.mapping_set(attempt) });
+        }
+        Known::Read(_) | Known::Trusted(_) | Known::Missing(_) => {}
+    }
+    let kind = RemoteKind::Flow;
+    match &observed.flow {
+        Known::Pending { attempt } => steps.push(Step::LookUp { kind, attempt: *attempt }),
+        Known::Recorded(id) => steps.push(Step::Read { kind, id: id.clone() }),
+        Known::Absent | Known::Read(_) | Known::Trusted(_) | Known::Missing(_) => {}
+    }
+    steps
+}
+
+/// Rows are a set: their order has no meaning to Data Prep.
+fn same_rows(desired: &DesiredDataflow, found: &MappingSet) -> bool {
+    let sorted = |rows: &[crate::platform::MappingRow]| {
+        let mut rows = rows.to_vec();
+        rows.sort_by(|a, b| a.destination.cmp(&b.destination));
+        rows
+    };
+    sorted(&desired.rows) == sorted(&found.mappings)
+}
+
+/// From the flow as it stands to the flow as it should be.
+fn converge(desired: &DesiredDataflow, flow: &Flow, mapping: &MappingRef) -> Plan {
+    let id = flow.id.clone();
+    if !matches!(flow.state, FlowState::Enabled | FlowState::Disabled) {
+        // Updates and actions are refused in any other state (FLOW-1420 to 1422).
+        let message = "The flow is being set up by AEP; its inlet URL comes with it.".to_owned();
+        return Plan::Wait(Wait { reason: Reason::WaitingForInlet, message, poll: true });
+    }
+    let mut operations = desired.label.changes(
+        RemoteKind::Flow,
+        &desired.identity,
+        &flow.name,
+        &flow.description,
+    );
+    if flow.mapping().as_ref() != Some(mapping) {
+        operations.push(PatchOperation::replace_mapping(flow.mapping_index().unwrap_or(0), mapping));
+    }
+    if !operations.is_empty() {
+        let etag = flow.etag.clone();
+        return Plan::Run(vec![Step::Patch { kind: RemoteKind::Flow, id, etag, operations }]);
+    }
+    if let Some(action) = desired.action(&flow.state) {
+        return Plan::Run(vec![Step::Act { id, action }]);
+    }
+    if flow.inlet_url().is_none() {
+        let message = "The flow stands; AEP has not given it an inlet URL yet.".to_owned();
+        return Plan::Wait(Wait { reason: Reason::WaitingForInlet, message, poll: true });
+    }
+    Plan::Done
+}

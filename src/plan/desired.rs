@@ -1,0 +1,193 @@
+//! Spec to remote objects: the bodies as they should stand in AEP.
+//!
+//! The shapes are those of Adobe's Customer.io tutorial; only the marker is added. Bodies need the
+//! attempt (it is part of the marker), so they are built when a step is planned.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::platform::{
+    FlowAction, FlowState, MappingRef, MappingRow as RemoteRow, NewFlow, NewMappingSet, NewSourceConnection,
+    NewTargetConnection, PatchOperation,
+};
+use crate::resources::aep_dataflow::{DesiredState, ExistingDataset, MappingRow};
+use crate::resources::{AepDataflowSpec, CustomerIoSourceSpec};
+
+use super::RemoteKind;
+use super::marker::{Identity, Marker};
+
+/// Name and description of one remote object, as the user wants them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    name: String,
+    description: Option<String>,
+}
+
+impl Label {
+    fn new(name: Option<&str>, description: Option<&str>, identity: &Identity) -> Self {
+        let default = || format!("{}.{}", identity.namespace, identity.name);
+        Self {
+            name: name.map_or_else(default, str::to_owned),
+            description: description.filter(|text| !text.is_empty()).map(str::to_owned),
+        }
+    }
+
+    /// What turns the label that stands into this one. A marker of ours keeps its attempt.
+    pub(super) fn changes(
+        &self,
+        kind: RemoteKind,
+        identity: &Identity,
+        name: &str,
+        description: &str,
+    ) -> Vec<PatchOperation> {
+        let mut operations = Vec::new();
+        if name != self.name {
+            operations.push(PatchOperation::replace("/name", self.name.as_str()));
+        }
+        let (text, marker) = match Marker::split(description) {
+            Some((text, marker)) => (text, Some(marker)),
+            None => (description, None),
+        };
+        let attempt = marker.as_ref().map_or(1, |marker| marker.attempt);
+        let ours = identity.marker(kind, attempt);
+        if marker.as_ref() != Some(&ours) || text != self.description.as_deref().unwrap_or_default() {
+            operations
+                .push(PatchOperation::replace("/description", ours.end(self.description.as_deref())));
+        }
+        operations
+    }
+
+    fn description(&self, marker: &Marker) -> String {
+        marker.end(self.description.as_deref())
+    }
+}
+
+/// What a `CustomerIoSource` should be in AEP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DesiredSource {
+    /// The resource it is for.
+    pub identity: Identity,
+    /// Name and description of the source connection.
+    pub label: Label,
+}
+
+impl DesiredSource {
+    /// From the resource's spec.
+    pub fn new(identity: Identity, spec: &CustomerIoSourceSpec) -> Self {
+        let label = Label::new(spec.name.as_deref(), spec.description.as_deref(), &identity);
+        Self { identity, label }
+    }
+
+    /// The body that creates the source connection.
+    pub fn source_connection(&self, attempt: i64) -> NewSourceConnection {
+        let marker = self.identity.marker(RemoteKind::SourceConnection, attempt);
+        NewSourceConnection::customer_io(&self.label.name, &self.label.description(&marker))
+    }
+
+    /// Changes with anything that would be written.
+    pub fn hash(&self) -> String {
+        hash(&[&serde_json::to_string(&self.source_connection(1)).unwrap_or_default()])
+    }
+}
+
+/// What an `AepDataflow` should be in AEP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DesiredDataflow {
+    /// The resource it is for.
+    pub identity: Identity,
+    /// Name and description of target connection and flow.
+    pub label: Label,
+    /// The dataset, and the schema that it shares with the mapping.
+    pub dataset: ExistingDataset,
+    /// The rows of the mapping set.
+    pub rows: Vec<RemoteRow>,
+    /// Whether the flow should run.
+    pub state: DesiredState,
+}
+
+impl DesiredDataflow {
+    /// From the resource's spec.
+    pub fn new(identity: Identity, spec: &AepDataflowSpec) -> Self {
+        let label = Label::new(spec.name.as_deref(), spec.description.as_deref(), &identity);
+        Self {
+            identity,
+            label,
+            dataset: spec.target.existing.clone(),
+            rows: spec.mapping.iter().map(row).collect(),
+            state: spec.state,
+        }
+    }
+
+    /// The body that creates the target connection.
+    pub fn target_connection(&self, attempt: i64) -> NewTargetConnection {
+        let marker = self.identity.marker(RemoteKind::TargetConnection, attempt);
+        let ExistingDataset { dataset_id, schema } = &self.dataset;
+        NewTargetConnection::data_lake(
+            &self.label.name,
+            &self.label.description(&marker),
+            dataset_id,
+            &schema.id,
+            schema.major_version,
+        )
+    }
+
+    /// The body that creates the mapping set, or writes its next version.
+    pub fn mapping_set(&self, attempt: i64) -> NewMappingSet {
+        let marker = self.identity.marker(RemoteKind::MappingSet, attempt);
+        let schema = &self.dataset.schema;
+        NewMappingSet::new(&marker.to_string(), &schema.id, schema.major_version, self.rows.clone())
+    }
+
+    /// The body that creates the flow on these three.
+    pub fn flow(&self, attempt: i64, source: &str, target: &str, mapping: &MappingRef) -> NewFlow {
+        let marker = self.identity.marker(RemoteKind::Flow, attempt);
+        NewFlow::streaming(&self.label.name, &self.label.description(&marker), source, target, mapping)
+    }
+
+    /// Whether `state` is the wanted one, in the Flow Service's word.
+    pub fn is_state(&self, state: &str) -> bool {
+        match self.state {
+            DesiredState::Enabled => state == FlowState::Enabled.as_str(),
+            DesiredState::Disabled => state == FlowState::Disabled.as_str(),
+        }
+    }
+
+    /// The action that brings a flow from `state` to the wanted one.
+    pub fn action(&self, state: &FlowState) -> Option<FlowAction> {
+        match (self.state, state) {
+            (DesiredState::Enabled, FlowState::Disabled) => Some(FlowAction::Enable),
+            (DesiredState::Disabled, FlowState::Enabled) => Some(FlowAction::Disable),
+            _ => None,
+        }
+    }
+
+    /// Changes with anything that would be written.
+    pub fn hash(&self) -> String {
+        let text = |value: serde_json::Result<String>| value.unwrap_or_default();
+        hash(&[
+            &text(serde_json::to_string(&self.target_connection(1))),
+            &text(serde_json::to_string(&self.mapping_set(1))),
+            &text(serde_json::to_string(&self.flow(1, "", "", &MappingRef { id: String::new(), version: 0 }))),
+            &text(serde_json::to_string(&self.state)),
+        ])
+    }
+}
+
+/// One row in Data Prep's newer dialect. Admission lets exactly one of the three through.
+fn row(row: &MappingRow) -> RemoteRow {
+    let destination = &row.destination;
+    match (&row.source, &row.expression, &row.value) {
+        (Some(source), ..) => RemoteRow::attribute(source, destination),
+        (None, Some(expression), _) => RemoteRow::expression(expression, destination),
+        (None, None, value) => RemoteRow::fixed(value.as_deref().unwrap_or_default(), destination),
+    }
+}
+
+/// Eight bytes are enough to tell two versions of one resource apart.
+fn hash(parts: &[&str]) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(part.as_bytes());
+        digest.update([0]);
+    }
+    digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

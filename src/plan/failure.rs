@@ -1,0 +1,200 @@
+//! What went wrong, as a user reads it: condition reason, words with the remedy, and how soon to look
+//! again.
+//!
+//! A message names the thing and what to do, carries the platform's own code, and stays the same
+//! while reason, code and object do: what changes with every call (request ids) goes into
+//! [`Failure::note`], which Events and logs show.
+
+use crate::platform::{ApiError, Class};
+use crate::resources::conditions::{Reason, Standing};
+
+use super::RemoteKind;
+use super::pace::Pace;
+
+/// Why a resource cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The condition reason.
+    pub reason: Reason,
+    /// What is wrong with which thing, and the remedy.
+    pub message: String,
+    /// Whether somebody has to act (`Stalled`), or the operator goes on by itself (`Reconciling`).
+    pub stalled: bool,
+    /// How soon to look again.
+    pub pace: Pace,
+    /// The message with what differs from call to call, for Events and logs.
+    pub note: String,
+}
+
+/// What a call was made with, for messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Name of the Secret with the credentials.
+    pub secret: String,
+    /// Organization id in the Secret.
+    pub organization: String,
+    /// Sandbox name.
+    pub sandbox: String,
+}
+
+impl Failure {
+    /// Somebody has to act.
+    pub fn stalled(reason: Reason, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { reason, note: message.clone(), message, stalled: true, pace: Pace::Slow }
+    }
+
+    /// The operator goes on by itself.
+    pub fn passing(reason: Reason, message: impl Into<String>, pace: Pace) -> Self {
+        let message = message.into();
+        Self { reason, note: message.clone(), message, stalled: false, pace }
+    }
+
+    /// The platform says that an object in status does not exist.
+    pub fn remote_missing(kind: RemoteKind, id: &str) -> Self {
+        let title = kind.title();
+        Self::stalled(
+            Reason::RemoteMissing,
+            format!(
+                "AEP answers that {title} {id} does not exist. It was deleted outside this operator, or a label \
+                 hides it from this credential. It is not created again by itself, because a new flow may get \
+                 another URL: restore access to it, or delete this resource and create it anew."
+            ),
+        )
+    }
+
+    /// A source connection cannot be deleted while a flow names it.
+    pub fn source_connection_in_use(id: &str, flows: &[String]) -> Self {
+        Self::stalled(
+            Reason::DeletionBlocked,
+            format!(
+                "Source connection {id} is still used by flow {}. Delete the AepDataflow (or, for a flow made \
+                 elsewhere, the flow in AEP); the source connection then goes by itself.",
+                flows.join(", ")
+            ),
+        )
+    }
+
+    /// More than one object carries one marker.
+    pub fn ambiguous(kind: RemoteKind, ids: &[String]) -> Self {
+        let title = kind.title();
+        Self::stalled(
+            Reason::AmbiguousRemote,
+            format!(
+                "More than one {title} in AEP carries this resource's marker: {}. Delete all but the one in use; \
+                 the operator then takes that one.",
+                ids.join(", ")
+            ),
+        )
+    }
+
+    /// A call failed. `doing` is the step in words, such as "create flow".
+    pub fn from_call(error: &ApiError, doing: &str, scope: &Scope) -> Self {
+        let Scope { secret, organization, sandbox } = scope;
+        let why = words(error);
+        let failure = match &error.class {
+            Class::Credentials => Self::stalled(
+                Reason::CredentialsRejected,
+                format!(
+                    "Adobe refused the credentials in Secret \"{secret}\" ({why}). Put clientId and clientSecret of a \
+                     current OAuth server-to-server credential into it; the operator goes on by itself then."
+                ),
+            ),
+            Class::Permission => Self::stalled(
+                Reason::PermissionDenied,
+                format!(
+                    "AEP does not allow the credential in Secret \"{secret}\" to {doing} ({why}). In Adobe's admin \
+                     console add it to a role with the permissions Manage Sources and View Datasets and with access \
+                     to sandbox \"{sandbox}\", and check that orgId \"{organization}\" is its organization."
+                ),
+            ),
+            Class::SandboxNotFound => Self::stalled(
+                Reason::SandboxNotFound,
+                format!(
+                    "Organization {organization} has no sandbox \"{sandbox}\" that the credential in Secret \
+                     \"{secret}\" can see ({why}). Create the sandbox or give access to it; if the name is wrong, \
+                     create the source anew with the right spec.sandbox."
+                ),
+            ),
+            Class::Rejected => Self::stalled(
+                Reason::RejectedByPlatform,
+                format!("AEP refused to {doing} ({why}). Correct what it names in the spec."),
+            ),
+            Class::NotFound => Self::stalled(
+                Reason::RejectedByPlatform,
+                format!("AEP does not know an object that was needed to {doing} ({why}). Check the ids in the spec."),
+            ),
+            Class::Throttled { retry_after } => Self::passing(
+                Reason::Throttled,
+                "AEP limits the number of calls right now. The operator waits and goes on by itself.",
+                retry_after.map_or(Pace::Backoff, Pace::After),
+            ),
+            Class::Stale | Class::Busy => Self::passing(
+                Reason::Progressing,
+                format!("AEP is still busy with an earlier change; the operator tries again to {doing} by itself."),
+                Pace::Backoff,
+            ),
+            Class::Unavailable { .. } | Class::Unexpected => Self::passing(
+                Reason::PlatformUnavailable,
+                format!("AEP could not be reached or failed to {doing}{}. The operator tries again by itself.", code(error)),
+                error.retry_after().map_or(Pace::Backoff, Pace::After),
+            ),
+        };
+        let request = error.request_id.as_ref().map(|id| format!(" [request {id}]")).unwrap_or_default();
+        let details = if failure.stalled { String::new() } else { format!(" ({why})") };
+        Self { note: format!("{}{details}{request}", failure.message), ..failure }
+    }
+
+    /// What becomes the resource's conditions.
+    pub fn standing(&self) -> Standing {
+        let (reason, message) = (self.reason, self.message.clone());
+        if self.stalled {
+            Standing::Stalled { reason, message }
+        } else {
+            Standing::Reconciling { reason, message }
+        }
+    }
+
+    /// The failure while a resource is being deleted: whoever looks at it has to see that first, and
+    /// which objects remain.
+    #[must_use]
+    pub fn while_deleting(self, remaining: &str) -> Self {
+        if !self.stalled || self.reason == Reason::DeletionBlocked {
+            return self;
+        }
+        let message = format!(
+            "Cannot delete {remaining}: {} To let go of it instead, annotate this resource with \
+             aep-operator.dev/abandon=true.",
+            self.message
+        );
+        let note = format!("Cannot delete {remaining}: {}", self.note);
+        Self { reason: Reason::DeletionBlocked, message, note, ..self }
+    }
+}
+
+/// The platform's own words: status, code and text, without the request id.
+fn words(error: &ApiError) -> String {
+    let detail = match &error.request_id {
+        Some(id) if !id.is_empty() => error.detail.replace(id.as_str(), "..."),
+        _ => error.detail.clone(),
+    };
+    let head = match (&error.code, error.status) {
+        (Some(code), _) => Some(code.clone()),
+        (None, Some(status)) => Some(format!("HTTP {status}")),
+        (None, None) => None,
+    };
+    match (head, detail.is_empty()) {
+        (Some(head), true) => head,
+        (Some(head), false) => format!("{head}: {detail}"),
+        (None, _) => detail,
+    }
+}
+
+fn code(error: &ApiError) -> String {
+    match (&error.code, error.status) {
+        (Some(code), _) => format!(" ({code})"),
+        (None, Some(status)) => format!(" (HTTP {status})"),
+        (None, None) => String::new(),
+    }
+}
+

@@ -1,0 +1,138 @@
+//! The ownership marker: the only place in AEP where we can say that an object is ours.
+//!
+//! Connections and flows have no tags; their free text is `name` and `description`. The marker ends
+//! the description, after whatever the user wrote; a mapping set has no description that Data Prep
+//! returns, so there the marker is the name.
+//!
+//! `[aep-operator/v1 <owner>/<namespace>/<name> <object> <uid> <attempt>]`
+
+use std::fmt;
+
+use crate::resources::fields::MARKER_PREFIX;
+
+use super::RemoteKind;
+
+/// Which resource of which cluster a remote object belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// `--owner-id`: by default the uid of the cluster's kube-system namespace.
+    pub owner: String,
+    /// Namespace of the resource.
+    pub namespace: String,
+    /// Name of the resource.
+    pub name: String,
+    /// Uid of the resource.
+    pub uid: String,
+}
+
+impl Identity {
+    /// The marker of one of this resource's remote objects.
+    pub fn marker(&self, object: RemoteKind, attempt: i64) -> Marker {
+        Marker { identity: self.clone(), object, attempt }
+    }
+}
+
+/// An ownership marker, version 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marker {
+    /// The resource it belongs to.
+    pub identity: Identity,
+    /// Which of the resource's objects this is.
+    pub object: RemoteKind,
+    /// Which attempt to create it.
+    pub attempt: i64,
+}
+
+impl fmt::Display for Marker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Identity { owner, namespace, name, uid } = &self.identity;
+        write!(f, "{MARKER_PREFIX}v1 {owner}/{namespace}/{name} {} {uid} {}]", self.object, self.attempt)
+    }
+}
+
+impl Marker {
+    /// The user's text with the marker at its end.
+    pub fn end(&self, text: Option<&str>) -> String {
+        match text {
+            Some(text) if !text.is_empty() => format!("{text} {self}"),
+            _ => self.to_string(),
+        }
+    }
+
+    /// The marker that ends `text`, and the user's text before it. `None`: no marker of ours.
+    pub fn split(text: &str) -> Option<(&str, Self)> {
+        let start = text.rfind(MARKER_PREFIX)?;
+        let inner = text[start..].strip_prefix(MARKER_PREFIX)?.strip_suffix(']')?;
+        let mut words = inner.split(' ');
+        let mut word = || words.next().filter(|word| !word.is_empty());
+        if word()? != "v1" {
+            return None;
+        }
+        let mut path = word()?.splitn(3, '/').map(str::to_owned);
+        let (owner, namespace, name) = (path.next()?, path.next()?, path.next()?);
+        let object = RemoteKind::from_word(word()?)?;
+        let uid = word()?.to_owned();
+        let attempt = word()?.parse().ok()?;
+        if words.next().is_some() {
+            return None;
+        }
+        let identity = Identity { owner, namespace, name, uid };
+        Some((text[..start].trim_end_matches(' '), Self { identity, object, attempt }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn marker(attempt: i64) -> Marker {
+        let identity = Identity {
+            owner: "0f3c".into(),
+            namespace: "marketing".into(),
+            name: "customer-io-events".into(),
+            uid: "7a1e".into(),
+        };
+        identity.marker(RemoteKind::Flow, attempt)
+    }
+
+    #[test]
+    fn the_marker_reads_as_documented() {
+        assert_eq!(
+            marker(1).end(Some("Streaming Dataflow")),
+            "Streaming Dataflow [aep-operator/v1 0f3c/marketing/customer-io-events flow 7a1e 1]"
+        );
+        assert_eq!(marker(2).end(None), marker(2).to_string());
+    }
+
+    #[test]
+    fn what_is_no_marker_is_nobodys() {
+        for text in [
+            "",
+            "made by hand",
+            "[aep-operator/v1 a/b/c flow u 1] and more",
+            "[aep-operator/v2 a/b/c flow u 1]",
+            "[aep-operator/v1 a/b flow u 1]",
+            "[aep-operator/v1 a/b/c spaceship u 1]",
+            "[aep-operator/v1 a/b/c flow u one]",
+            "[aep-operator/v1 a/b/c flow u 1 x]",
+        ] {
+            assert_eq!(Marker::split(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_marker_comes_back_behind_any_text(text in "[^\\[\\p{Cc}]{0,80}", attempt in 1i64..1000) {
+            let text = text.trim_end();
+            let whole = marker(attempt).end(Some(text));
+            prop_assert_eq!(Marker::split(&whole), Some((text, marker(attempt))));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,200}") {
+            let _ = Marker::split(&text);
+        }
+    }
+}

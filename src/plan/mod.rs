@@ -1,0 +1,30 @@
+//! Decisions: pure functions from what is wanted and what is known to what to do next.
+//!
+//! No IO and no clock but an argument. A controller calls a planner again and again: it runs the
+//! [`Step`]s it is given (all of one [`Plan::Run`] are independent and may run at the same time),
+//! folds the outcomes into what is known, and asks again, until the plan is [`Plan::Done`],
+//! [`Plan::Wait`] or [`Plan::Stop`].
+//!
+//! - [`desired`]: spec to remote objects. A new field of a remote object goes here.
+//! - [`remote`]: the kinds of remote object and how much is known of one.
+//! - [`marker`]: the ownership marker in every description.
+//! - [`source`], [`dataflow`]: the planners; [`deletion`] is the way back.
+//! - [`claim`]: which of several dataflows holds a source.
+//! - [`journal`]: creations under way, and when a look-up that found nothing settles one.
+//! - [`failure`]: what went wrong to reason, words and pace; [`pace`] is how long to wait.
+
+pub mod claim;
+pub mod dataflow;
+pub mod deletion;
+pub mod desired;
+pub mod failure;
+pub mod journal;
+pub mod marker;
+pub mod pace;
+pub mod remote;
+pub mod source;
+mod step;
+
+pub use failure::Failure;
+pub use remote::{Known, RemoteKind};
+pub use step::{Plan, Step, Wait};

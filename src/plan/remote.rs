@@ -1,0 +1,87 @@
+//! The kinds of remote object, and how much is known of one.
+
+use std::fmt;
+
+/// A kind of object the operator keeps in AEP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RemoteKind {
+    /// `POST /sourceConnections` of the Flow Service.
+    SourceConnection,
+    /// `POST /targetConnections` of the Flow Service.
+    TargetConnection,
+    /// `POST /mappingSets` of Data Prep.
+    MappingSet,
+    /// `POST /flows` of the Flow Service.
+    Flow,
+}
+
+impl RemoteKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::SourceConnection, Self::TargetConnection, Self::MappingSet, Self::Flow];
+
+    /// The word in markers and in `status.pending`; it outlives versions, so it never changes.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::SourceConnection => "source-connection",
+            Self::TargetConnection => "target-connection",
+            Self::MappingSet => "mapping-set",
+            Self::Flow => "flow",
+        }
+    }
+
+    /// The kind that `word` names.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+
+    /// The name in messages to users.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::SourceConnection => "source connection",
+            Self::TargetConnection => "target connection",
+            Self::MappingSet => "mapping set",
+            Self::Flow => "flow",
+        }
+    }
+}
+
+impl fmt::Display for RemoteKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// How much is known of one remote object: `R` refers to it, `T` is its content.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Known<R, T> {
+    /// None was made as far as status tells.
+    #[default]
+    Absent,
+    /// A creation was intended; whether it happened has to be looked up.
+    Pending {
+        /// The attempt whose marker to look for.
+        attempt: i64,
+    },
+    /// It stands in status and has to be read.
+    Recorded(R),
+    /// It stands as last written by us; nothing needs to be read.
+    Trusted(R),
+    /// It was read just now.
+    Read(T),
+    /// It stands in status, and the platform answers that there is none.
+    Missing(R),
+}
+
+impl<R, T> Known<R, T> {
+    /// A reference to the object, where it is known to stand.
+    pub fn standing<'a>(&'a self, of: impl FnOnce(&'a T) -> R) -> Option<R>
+    where
+        R: Clone,
+    {
+        match self {
+            Self::Trusted(reference) => Some(reference.clone()),
+            Self::Read(content) => Some(of(content)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What a planner answers: steps to run, something to wait for, or why to stop.
+
+use std::fmt;
+
+use crate::platform::{
+    Etag, FlowAction, NewFlow, NewMappingSet, NewSourceConnection, NewTargetConnection, PatchOperation,
+};
+use crate::resources::conditions::Reason;
+
+use super::{Failure, RemoteKind};
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Plan {
+    /// Run these; they are independent of each other.
+    Run(Vec<Step>),
+    /// Nothing to do until something else moves.
+    Wait(Wait),
+    /// Somebody has to act.
+    Stop(Failure),
+    /// Everything stands as written.
+    Done,
+}
+
+/// What a resource waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// The condition reason.
+    pub reason: Reason,
+    /// What is waited for, in words that stay the same while it is waited for.
+    pub message: String,
+    /// Whether the operator has to look again by itself; otherwise an event wakes it.
+    pub poll: bool,
+}
+
+/// One call to the platform. The variants carry all that the call needs.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are named after what they hold")]
+pub enum Step {
+    /// Find the object that attempt `attempt` may have made, by its marker.
+    LookUp { kind: RemoteKind, attempt: i64 },
+    /// Read the object as it stands now.
+    Read { kind: RemoteKind, id: String },
+    CreateSourceConnection { attempt: i64, body: NewSourceConnection },
+    CreateTargetConnection { attempt: i64, body: NewTargetConnection },
+    CreateMappingSet { attempt: i64, body: NewMappingSet },
+    CreateFlow { attempt: i64, body: NewFlow },
+    /// Change a connection or flow, if it still has this etag.
+    Patch { kind: RemoteKind, id: String, etag: Etag, operations: Vec<PatchOperation> },
+    /// Write the rows of a mapping set as its next version.
+    UpdateMappingSet { id: String, body: NewMappingSet },
+    /// Enable or disable the flow.
+    Act { id: String, action: FlowAction },
+    /// List the flows that still name this source connection.
+    FindUsers { source_connection: String },
+    /// Delete the object; that it is gone already is fine.
+    Delete { kind: RemoteKind, id: String },
+}
+
+impl Step {
+    /// The kind of object the step is about.
+    pub fn kind(&self) -> RemoteKind {
+        match self {
+            Self::LookUp { kind, .. }
+            | Self::Read { kind, .. }
+            | Self::Patch { kind, .. }
+            | Self::Delete { kind, .. } => *kind,
+            Self::CreateSourceConnection { .. } => RemoteKind::SourceConnection,
+            Self::CreateTargetConnection { .. } => RemoteKind::TargetConnection,
+            Self::CreateMappingSet { .. } | Self::UpdateMappingSet { .. } => RemoteKind::MappingSet,
+            Self::CreateFlow { .. } | Self::Act { .. } | Self::FindUsers { .. } => RemoteKind::Flow,
+        }
+    }
+
+    /// Whether the step creates or changes an object (deletions take the other road).
+    pub fn converges(&self) -> bool {
+        self.creates().is_some()
+            || matches!(self, Self::Patch { .. } | Self::UpdateMappingSet { .. } | Self::Act { .. })
+    }
+
+    /// The attempt number, where the step creates an object.
+    pub fn creates(&self) -> Option<(RemoteKind, i64)> {
+        match self {
+            Self::CreateSourceConnection { attempt, .. }
+            | Self::CreateTargetConnection { attempt, .. }
+            | Self::CreateMappingSet { attempt, .. }
+            | Self::CreateFlow { attempt, .. } => Some((self.kind(), *attempt)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind().title();
+        match self {
+            Self::LookUp { .. } => write!(f, "look up {kind}"),
+            Self::Read { id, .. } => write!(f, "read {kind} {id}"),
+            Self::CreateSourceConnection { .. }
+            | Self::CreateTargetConnection { .. }
+            | Self::CreateMappingSet { .. }
+            | Self::CreateFlow { .. } => write!(f, "create {kind}"),
+            Self::Patch { id, .. } | Self::UpdateMappingSet { id, .. } => write!(f, "update {kind} {id}"),
+            Self::Act { id, action: FlowAction::Enable } => write!(f, "enable {kind} {id}"),
+            Self::Act { id, action: FlowAction::Disable } => write!(f, "disable {kind} {id}"),
+            Self::FindUsers { source_connection } => {
+                write!(f, "list flows on source connection {source_connection}")
+            }
+            Self::Delete { id, .. } => write!(f, "delete {kind} {id}"),
+        }
+    }
+}

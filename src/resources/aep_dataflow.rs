@@ -1,0 +1,252 @@
+//! `AepDataflow`: target connection, mapping set and flow on one source, and the inlet URL they give.
+
+#![expect(
+    unreachable_pub,
+    reason = "KubeSchema derives a private copy of each struct for its rules"
+)]
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+use super::fields;
+use super::status::{ConnectionStatus, FlowStatus, MappingSetStatus, Pending};
+
+/// What a dataflow should be.
+#[derive(
+    CustomResource, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema,
+)]
+#[kube(
+    group = "aep-operator.dev",
+    version = "v1alpha1",
+    kind = "AepDataflow",
+    plural = "aepdataflows",
+    singular = "aepdataflow",
+    shortname = "aepdf",
+    category = "aep",
+    namespaced,
+    status = "AepDataflowStatus",
+    selectable = ".spec.sourceRef.name",
+    doc = "A dataflow from a source into a dataset of Adobe Experience Platform: target connection, mapping set and flow.",
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(name = "State", type_ = "string", json_path = ".status.flow.state"),
+    printcolumn(name = "Source", type_ = "string", json_path = ".spec.sourceRef.name"),
+    printcolumn(
+        name = "Ingesting",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ingesting\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(
+        name = "Flow",
+        type_ = "string",
+        json_path = ".status.flow.id",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Target Connection",
+        type_ = "string",
+        json_path = ".status.targetConnection.id",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Mapping Set",
+        type_ = "string",
+        json_path = ".status.mappingSet.id",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    )
+)]
+#[cfg_attr(test, kube(cel))]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.sourceRef == oldSelf.sourceRef").message("sourceRef cannot be changed: a flow stays on its source connection. Delete this AepDataflow and create one for the other source.").field_path(".sourceRef"))]
+#[x_kube(validation = Rule::new("self.target == oldSelf.target").message("target cannot be changed: another dataset or schema needs a new flow with a new URL. Delete this AepDataflow and create one for the other target.").field_path(".target"))]
+pub struct AepDataflowSpec {
+    /// The source whose events this dataflow carries. One dataflow per source. Cannot be changed.
+    pub source_ref: SourceReference,
+    /// Name of flow and target connection in AEP. Default: `<namespace>.<name>` of this resource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "fields::display_name")]
+    pub name: Option<String>,
+    /// Description of flow and target connection in AEP; the operator adds its ownership marker at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "fields::description")]
+    pub description: Option<String>,
+    /// Where the records land. Cannot be changed.
+    pub target: Target,
+    /// How an event becomes a record: one row per destination field.
+    #[schemars(length(min = 1, max = 1000))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["destination".into()]))]
+    pub mapping: Vec<MappingRow>,
+    /// Whether the flow runs. Disabled stops ingestion without deleting anything.
+    #[serde(default)]
+    pub state: DesiredState,
+    /// Stops all writes to AEP for this resource. The last Ready condition stays; deletion still works.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
+}
+
+/// Names a source in the namespace of the dataflow.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceReference {
+    /// Kind of the source; may be left out.
+    #[serde(default)]
+    pub kind: SourceKind,
+    /// Name of the source, in the namespace of this resource.
+    #[schemars(schema_with = "fields::object_name")]
+    pub name: String,
+}
+
+/// Kinds of source this operator knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum SourceKind {
+    /// A `CustomerIoSource`.
+    #[default]
+    CustomerIoSource,
+}
+
+/// Where the records land.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Target {
+    /// A dataset that stands in AEP already.
+    pub existing: ExistingDataset,
+}
+
+/// A dataset made outside this operator, with the schema it was made for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExistingDataset {
+    /// Id of the dataset: 24 hexadecimal digits.
+    #[schemars(length(max = 24), regex(pattern = "^[0-9a-f]{24}$"))]
+    pub dataset_id: String,
+    /// Schema of the dataset. AEP refuses a flow whose mapping names another schema or version.
+    pub schema: SchemaReference,
+}
+
+/// An XDM schema by its `$id` and major version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SchemaReference {
+    /// The schema's `$id`, such as `https://ns.adobe.com/mytenant/schemas/0123abcd`.
+    #[schemars(
+        length(max = 256),
+        regex(pattern = r"^https://ns\.adobe\.com/[A-Za-z0-9_.-]+/schemas/[A-Za-z0-9]+$")
+    )]
+    pub id: String,
+    /// Major version of the schema.
+    #[serde(default = "first_version")]
+    #[schemars(schema_with = "major_version")]
+    pub major_version: u32,
+}
+
+fn first_version() -> u32 {
+    1
+}
+
+fn major_version(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "integer", "format": "int32", "minimum": 1, "maximum": 1000, "default": 1})
+}
+
+/// One field of the record: where its value comes from, and where it goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("(has(self.source) ? 1 : 0) + (has(self.expression) ? 1 : 0) + (has(self.value) ? 1 : 0) == 1").message("exactly one of source, expression or value is needed: source copies a field of the event, expression computes, value is constant"))]
+pub struct MappingRow {
+    /// Path of a field of the Customer.io event, such as `data.identifiers.email`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 512),
+        regex(pattern = r"^[^\s\p{Cc}]([^\p{Cc}]*[^\s\p{Cc}])?$")
+    )]
+    pub source: Option<String>,
+    /// Data Prep expression over fields of the event, such as `lower(data.identifiers.email)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 4096),
+        regex(pattern = r"^[^\s\p{Cc}]([^\p{Cc}]*[^\s\p{Cc}])?$")
+    )]
+    pub expression: Option<String>,
+    /// The same text in every record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024), regex(pattern = r"^[^\p{Cc}]*$"))]
+    pub value: Option<String>,
+    /// Path of the XDM field, such as `_mytenant.email`. Each destination may appear once.
+    #[schemars(
+        length(min = 1, max = 512),
+        regex(
+            pattern = r"^[A-Za-z0-9_][A-Za-z0-9_:-]*(\[[0-9*]+\])?(\.[A-Za-z0-9_][A-Za-z0-9_:-]*(\[[0-9*]+\])?)*$"
+        )
+    )]
+    pub destination: String,
+}
+
+/// Whether a flow should run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DesiredState {
+    /// The flow ingests.
+    #[default]
+    Enabled,
+    /// The flow stands but does not ingest.
+    Disabled,
+}
+
+/// What stands in AEP for an AepDataflow.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AepDataflowStatus {
+    /// Generation of the spec that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready`, and `Reconciling` or `Stalled` while they are true.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// Last value of the annotation `reconcile.fluxcd.io/requestedAt` that was acted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub last_handled_reconcile_at: Option<String>,
+    /// The target connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_connection: Option<ConnectionStatus>,
+    /// The mapping set, and the version of it that was last written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapping_set: Option<MappingSetStatus>,
+    /// The flow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<FlowStatus>,
+    /// URL that takes events. Whoever knows it can write into the dataset: treat it as a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub inlet_url: Option<String>,
+    /// Creations under way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["object".into()]))]
+    pub pending: Vec<Pending>,
+    /// Hash of the remote objects as last written; while it stands, nothing needs to be read from AEP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub applied_hash: Option<String>,
+}

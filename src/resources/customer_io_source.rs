@@ -1,0 +1,124 @@
+//! `CustomerIoSource`: a Customer.io source connection in one sandbox of AEP.
+//!
+//! It also carries what its dataflows need to reach AEP: sandbox and credentials.
+
+#![expect(
+    unreachable_pub,
+    reason = "KubeSchema derives a private copy of each struct for its rules"
+)]
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::fields::{self, SecretReference};
+use super::status::{ConnectionStatus, Pending};
+
+/// What a Customer.io source connection should be.
+#[derive(
+    CustomResource, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema,
+)]
+#[kube(
+    group = "aep-operator.dev",
+    version = "v1alpha1",
+    kind = "CustomerIoSource",
+    plural = "customeriosources",
+    singular = "customeriosource",
+    shortname = "cios",
+    category = "aep",
+    namespaced,
+    status = "CustomerIoSourceStatus",
+    doc = "A Customer.io source connection in one sandbox of Adobe Experience Platform.",
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(name = "Sandbox", type_ = "string", json_path = ".spec.sandbox"),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(
+        name = "Source Connection",
+        type_ = "string",
+        json_path = ".status.sourceConnection.id",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    )
+)]
+#[cfg_attr(test, kube(cel))]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.sandbox == oldSelf.sandbox").message("sandbox cannot be changed: a source connection stays in its sandbox. Create another CustomerIoSource for the other sandbox.").field_path(".sandbox"))]
+pub struct CustomerIoSourceSpec {
+    /// Name of the source connection in AEP. Default: `<namespace>.<name>` of this resource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "fields::display_name")]
+    pub name: Option<String>,
+    /// Description of the source connection in AEP; the operator adds its ownership marker at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "fields::description")]
+    pub description: Option<String>,
+    /// Name of the AEP sandbox, lower case, as in the `x-sandbox-name` header. Cannot be changed.
+    #[schemars(schema_with = "fields::sandbox")]
+    pub sandbox: String,
+    /// Secret with the Adobe credentials: keys `clientId`, `clientSecret`, `orgId` and, optionally,
+    /// `scopes` (comma list) of an OAuth server-to-server credential.
+    pub credentials_ref: SecretReference,
+    /// IMS organization id (`...@AdobeOrg`) that the Secret must be for. Left out: whatever the Secret says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "fields::organization_id")]
+    pub organization_id: Option<String>,
+    /// Stops all writes to AEP for this resource. The last Ready condition stays; deletion still works.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
+}
+
+/// What stands in AEP for a CustomerIoSource.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CustomerIoSourceStatus {
+    /// Generation of the spec that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready`, and `Reconciling` or `Stalled` while they are true.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// Last value of the annotation `reconcile.fluxcd.io/requestedAt` that was acted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub last_handled_reconcile_at: Option<String>,
+    /// The source connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_connection: Option<ConnectionStatus>,
+    /// IMS organization the source connection was made in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub organization_id: Option<String>,
+    /// Sandbox the source connection was made in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub sandbox: Option<String>,
+    /// Creations under way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["object".into()]))]
+    pub pending: Vec<Pending>,
+    /// Hash of the remote objects as last written; while it stands, nothing needs to be read from AEP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub applied_hash: Option<String>,
+}
