@@ -15,7 +15,7 @@ use crate::faults::{Commit, Faults, Plan, PlannedReply};
 use crate::gateway::{Service, admit};
 use crate::journal::Journal;
 use crate::options::Options;
-use crate::refusal::{Answer, Refusal, Reply, flow, html_reply, json_reply, with_header};
+use crate::refusal::{Answer, Refusal, Reply, flow, html_reply, with_header};
 use crate::time::millis;
 use crate::world::World;
 use crate::{catalog, data_prep, flow_service, ims, inlet, schema_registry};
@@ -276,9 +276,4 @@ fn shaped(path: &str, status: u16) -> Refusal {
         }
         _ => generic(),
     }
-}
-
-/// The control interface's plain JSON answer.
-pub(crate) fn control_reply(value: &Value) -> Answer {
-    Ok(json_reply(200, value))
 }

@@ -13,6 +13,8 @@ use crate::ids::Ids;
 /// decides; `method` and `path` are regular expressions, `path` is tried on the path and on path and query.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+// The control interface's own fields, each a yes or no.
+#[allow(clippy::struct_excessive_bools)]
 pub struct FaultRule {
     /// Methods it applies to; empty: all.
     #[serde(default)]

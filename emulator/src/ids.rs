@@ -33,7 +33,8 @@ impl Ids {
     pub(crate) fn hex(&mut self, digits: usize) -> String {
         let mut text = String::with_capacity(digits + 16);
         while text.len() < digits {
-            text.push_str(&format!("{:016x}", self.next()));
+            let sixteen = format!("{:016x}", self.next());
+            text.push_str(&sixteen);
         }
         text.truncate(digits);
         text

@@ -13,6 +13,8 @@ use crate::seed::Seed;
 /// on a client, as long as the tutorial's own sequence of calls still works.
 #[derive(Debug, Clone, Serialize, Deserialize, Args)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+// Switches are what this is.
+#[allow(clippy::struct_excessive_bools)]
 pub struct Options {
     /// How long a new flow stays `initializing`, without an inlet URL.
     #[arg(long, default_value = "6s", value_parser = duration)]
@@ -171,7 +173,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            inlet_delay: Duration::from_millis(6_000),
+            inlet_delay: Duration::from_secs(6),
             empty: false,
             base_url: None,
             latency: Duration::from_millis(0),
@@ -200,7 +202,7 @@ impl Default for Options {
             inlet: InletShape::Shared,
             inlet_disabled_flow: InletAnswer::Lost,
             inlet_missing_flow: InletAnswer::BadRequest,
-            run_window: Duration::from_millis(60_000),
+            run_window: Duration::from_mins(1),
             webhook_same_endpoint: Permission::Allowed,
             webhook_partial_put: Permission::Refused,
             webhook_replies: WebhookReply::Flat,

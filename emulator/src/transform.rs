@@ -86,7 +86,6 @@ fn convert(value: Value, field: &Value) -> Result<Value, String> {
         .and_then(Value::as_str)
         .unwrap_or("object");
     match (kind, &value) {
-        (_, Value::Null) => Ok(value),
         ("string", Value::String(text)) => match field.get("format").and_then(Value::as_str) {
             Some("date-time") if expression::read_iso(text).is_err() => {
                 Err(wrong(&value, "date-time"))
@@ -106,7 +105,8 @@ fn convert(value: Value, field: &Value) -> Result<Value, String> {
             .parse::<i64>()
             .map(Value::from)
             .map_err(|_| wrong(&value, kind)),
-        ("number", Value::Number(_))
+        (_, Value::Null)
+        | ("number", Value::Number(_))
         | ("boolean", Value::Bool(_))
         | ("object", Value::Object(_))
         | ("array", Value::Array(_)) => Ok(value),

@@ -166,7 +166,7 @@ impl World {
                 );
             }
             SeedObject::Dataset(_, id, Value::Object(body)) => {
-                catalog::store(sandbox, ids, &caller, 0, &id, body)
+                catalog::store(sandbox, ids, &caller, 0, &id, body);
             }
             _ => {}
         }

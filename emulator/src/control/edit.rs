@@ -130,10 +130,10 @@ fn webhook(world: &mut World, id: &str, delete: bool, changes: &Value) -> Result
         .webhooks
         .get_mut(id)
         .ok_or_else(|| missing("webhook", id))?;
-    let mut changed = Value::Object(hook.clone());
-    merge(&mut changed, changes);
-    if let Value::Object(changed) = changed {
-        *hook = changed;
+    let mut edited = Value::Object(hook.clone());
+    merge(&mut edited, changes);
+    if let Value::Object(edited) = edited {
+        *hook = edited;
     }
     Ok(json!(hook))
 }
@@ -234,18 +234,18 @@ fn change(
     kind: &str,
     changes: &Value,
 ) {
-    let mut changed = Value::Object(item.value.clone());
+    let mut edited = Value::Object(item.value.clone());
     let (by, via) = if kind == "dataset" {
         ("updatedUser", "updatedClient")
     } else {
         ("updatedBy", "updatedClient")
     };
     if !matches!(kind, "schema" | "fieldGroup") {
-        merge(&mut changed, &json!({by: EDITOR, via: EDITOR_CLIENT}));
+        merge(&mut edited, &json!({by: EDITOR, via: EDITOR_CLIENT}));
     }
-    merge(&mut changed, changes);
-    if let Value::Object(changed) = changed {
-        item.value = changed;
+    merge(&mut edited, changes);
+    if let Value::Object(edited) = edited {
+        item.value = edited;
     }
     match kind {
         "flow" | "sourceConnection" | "targetConnection" => {

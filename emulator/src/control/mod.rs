@@ -9,37 +9,37 @@ use serde_json::{Value, json};
 
 use crate::call::Call;
 use crate::customer_io::{Delivery, DeliveryResult};
-use crate::emulator::{Emulator, control_reply};
+use crate::emulator::Emulator;
 use crate::faults::{FaultRule, Faults};
 use crate::journal::Journal;
 use crate::options::Options;
-use crate::refusal::{Answer, Refusal, empty_reply};
+use crate::refusal::{Answer, Refusal, Reply, empty_reply, json_reply};
 use crate::world::World;
 
 /// Routes a control call.
 pub(crate) fn serve(emulator: &mut Emulator, call: &Call<'_>) -> Answer {
     let rest = call.rest(1);
     match (call.method.as_str(), rest.as_slice()) {
-        ("GET", [] | ["health"]) => control_reply(&json!({"status": "ok"})),
-        ("GET", ["requests"]) => control_reply(&emulator.journal.entries()),
+        ("GET", [] | ["health"]) => Ok(shown(&json!({"status": "ok"}))),
+        ("GET", ["requests"]) => Ok(shown(&emulator.journal.entries())),
         ("DELETE", ["requests"]) => {
             emulator.journal = Journal::default();
             Ok(empty_reply(204))
         }
-        ("GET", ["counts"]) => control_reply(&emulator.journal.counts()),
-        ("GET", ["faults"]) => control_reply(&json!(emulator.faults.armed())),
+        ("GET", ["counts"]) => Ok(shown(&emulator.journal.counts())),
+        ("GET", ["faults"]) => Ok(shown(&json!(emulator.faults.armed()))),
         ("POST", ["faults"]) => {
             let rules = list(call, "rules")?;
             let rules: Vec<FaultRule> =
                 serde_json::from_value(rules).map_err(|error| invalid(error.to_string()))?;
             emulator.faults.arm(rules).map_err(invalid)?;
-            control_reply(&json!(emulator.faults.armed()))
+            Ok(shown(&json!(emulator.faults.armed())))
         }
-        ("GET", ["options"]) => control_reply(&json!(emulator.world.options)),
+        ("GET", ["options"]) => Ok(shown(&json!(emulator.world.options))),
         ("POST", ["options"]) => {
             emulator.world.options =
                 changed_options(&emulator.world.options, &call.json().map_err(invalid)?)?;
-            control_reply(&json!(emulator.world.options))
+            Ok(shown(&json!(emulator.world.options)))
         }
         ("GET", ["datasets", id, "records"]) => {
             dataset(&emulator.world, id, |contents| json!(contents.records))
@@ -48,9 +48,9 @@ pub(crate) fn serve(emulator: &mut Emulator, call: &Call<'_>) -> Answer {
             json!({"received": contents.received, "ingested": contents.records.len(), "failed": contents.failed,
                 "warnings": contents.warnings})
         }),
-        ("GET", ["deliveries"]) => control_reply(&json!(emulator.world.webhooks.results())),
-        ("GET", ["objects"]) => control_reply(&edit::objects(&emulator.world)),
-        ("POST", ["edit"]) => control_reply(&edit::edit(&mut emulator.world, call)?),
+        ("GET", ["deliveries"]) => Ok(shown(&json!(emulator.world.webhooks.results()))),
+        ("GET", ["objects"]) => Ok(shown(&edit::objects(&emulator.world))),
+        ("POST", ["edit"]) => Ok(shown(&edit::edit(&mut emulator.world, call)?)),
         ("POST", ["events"]) => {
             let events = events(call.body)?;
             let mut reports = Vec::new();
@@ -59,7 +59,7 @@ pub(crate) fn serve(emulator: &mut Emulator, call: &Call<'_>) -> Answer {
                 emulator.delivered(&delivery, &result);
                 reports.push(delivery.report(&result));
             }
-            control_reply(&Value::Array(reports))
+            Ok(shown(&Value::Array(reports)))
         }
         ("DELETE", ["state"]) => {
             let options = emulator.world.options.clone();
@@ -77,6 +77,10 @@ pub(crate) fn serve(emulator: &mut Emulator, call: &Call<'_>) -> Answer {
             ),
         )),
     }
+}
+
+fn shown(value: &Value) -> Reply {
+    json_reply(200, value)
 }
 
 fn invalid(message: impl Into<String>) -> Refusal {
@@ -139,7 +143,7 @@ fn dataset(world: &World, id: &str, show: impl Fn(&crate::inlet::Dataset) -> Val
         .values()
         .find(|sandbox| sandbox.datasets.contains(id) || sandbox.contents.contains_key(id));
     match holder {
-        Some(sandbox) => control_reply(&show(sandbox.contents.get(id).unwrap_or(&empty))),
+        Some(sandbox) => Ok(shown(&show(sandbox.contents.get(id).unwrap_or(&empty)))),
         None => Err(Refusal::Control(404, format!("There is no dataset {id}"))),
     }
 }
@@ -156,10 +160,10 @@ fn changed_options(options: &Options, changes: &Value) -> Result<Options, Refusa
     if let Value::Object(all) = &mut all {
         all.extend(fields.clone());
     }
-    let changed: Options =
+    let altered: Options =
         serde_json::from_value(all).map_err(|error| invalid(error.to_string()))?;
     Ok(Options {
         seed: options.seed.clone(),
-        ..changed
+        ..altered
     })
 }

@@ -32,7 +32,7 @@ pub(crate) fn serve(world: &mut World, call: &Call<'_>, rest: &[&str]) -> Answer
         ("GET", ["reporting_webhooks", id]) => webhooks.get(id, options),
         ("PUT", ["reporting_webhooks", id]) => webhooks.update(call, id, options),
         ("DELETE", ["reporting_webhooks", id]) => webhooks.delete(id),
-        (_, ["workspaces"] | ["reporting_webhooks"] | ["reporting_webhooks", _]) => {
+        (_, ["workspaces" | "reporting_webhooks"] | ["reporting_webhooks", _]) => {
             Err(Refusal::CustomerIo(405, "method not allowed".to_owned()))
         }
         _ => Err(Refusal::CustomerIo(404, "not found".to_owned())),

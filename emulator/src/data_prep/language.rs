@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::invalid;
 use crate::call::{Call, unknown_field};
 use crate::expression::{CATALOGUE, parse};
-use crate::refusal::{Answer, json_reply};
+use crate::refusal::{Answer, Reply, json_reply};
 
 /// `POST /languages/el/validate`: true or false.
 pub(super) fn validate(call: &Call<'_>) -> Answer {
@@ -23,7 +23,7 @@ pub(super) fn validate(call: &Call<'_>) -> Answer {
 }
 
 /// `GET /languages/el/functions`.
-pub(super) fn functions() -> Answer {
+pub(super) fn functions() -> Reply {
     let functions: Vec<Value> = CATALOGUE
         .iter()
         .map(|(name, _, _, category, description)| {
@@ -33,16 +33,16 @@ pub(super) fn functions() -> Answer {
             })
         })
         .collect();
-    Ok(json_reply(200, &Value::Array(functions)))
+    json_reply(200, &Value::Array(functions))
 }
 
 /// `GET /languages/el/operators`.
-pub(super) fn operators() -> Answer {
+pub(super) fn operators() -> Reply {
     let entry = |symbol: &str, method: &str, operands: u8, example: &str| {
         json!({"operatorSymbol": symbol, "methodName": method, "numberOfOperands": operands,
             "description": method, "example": example})
     };
-    Ok(json_reply(
+    json_reply(
         200,
         &json!([
             entry("+", "add", 2, "1 + 2"),
@@ -61,5 +61,5 @@ pub(super) fn operators() -> Answer {
             entry(">", "greaterThan", 2, "a > b"),
             entry(">=", "greaterThanOrEqual", 2, "a >= b")
         ]),
-    ))
+    )
 }

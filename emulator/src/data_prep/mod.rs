@@ -28,8 +28,8 @@ pub(crate) fn serve(world: &mut World, caller: &Caller, call: &Call<'_>, rest: &
             sets::mappings(world, caller, id, Some(row))
         }
         ("POST", ["languages", "el", "validate"]) => language::validate(call),
-        ("GET", ["languages", "el", "functions"]) => language::functions(),
-        ("GET", ["languages", "el", "operators"]) => language::operators(),
+        ("GET", ["languages", "el", "functions"]) => Ok(language::functions()),
+        ("GET", ["languages", "el", "operators"]) => Ok(language::operators()),
         (_, ["mappingSets", ..] | ["languages", "el", ..]) => Err(Refusal::NoRoute(405)),
         _ => Err(Refusal::NoRoute(404)),
     }

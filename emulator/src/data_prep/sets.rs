@@ -168,9 +168,9 @@ impl Draft {
             }
         }
         let rows: Vec<Row> = self.rows.into_iter().filter_map(Result::ok).collect();
-        let (version, modified, modified_by) = stamp;
+        let (number, modified, modified_by) = stamp;
         Ok(Version {
-            version,
+            number,
             modified,
             modified_by: modified_by.to_owned(),
             name: self.name,
@@ -256,7 +256,7 @@ pub(crate) fn rewrite(
         .mapping_sets
         .get(id)
         .and_then(MappingSet::latest)
-        .map(|version| version.version + 1);
+        .map(|version| version.number + 1);
     let next = next.ok_or_else(missing)?;
     let version = read(body)?.accept(sandbox, ids, true, (next, now, user))?;
     if let Some(set) = sandbox.mapping_sets.get_mut(id) {

@@ -9,7 +9,7 @@ use crate::transform::Row;
 /// One version of a mapping set.
 #[derive(Debug, Clone)]
 pub(crate) struct Version {
-    pub(crate) version: u64,
+    pub(crate) number: u64,
     pub(crate) modified: u64,
     pub(crate) modified_by: String,
     pub(crate) name: Option<String>,
@@ -68,7 +68,7 @@ impl MappingSets {
 
 impl MappingSet {
     pub(crate) fn version(&self, version: u64) -> Option<&Version> {
-        self.versions.iter().find(|known| known.version == version)
+        self.versions.iter().find(|known| known.number == version)
     }
 
     pub(crate) fn latest(&self) -> Option<&Version> {
@@ -99,7 +99,7 @@ impl MappingSet {
     fn outline(&self, version: &Version) -> Map<String, Value> {
         let reference = json!({"id": version.schema_id, "contentType": version.content_type});
         let shown = json!({
-            "id": self.id, "version": version.version, "createdBy": self.created_by, "modifiedBy": version.modified_by,
+            "id": self.id, "version": version.number, "createdBy": self.created_by, "modifiedBy": version.modified_by,
             "supportVersion": "1.1",
             "outputSchema": {"id": version.schema_ref_id, "version": 0, "schemaRef": reference},
             "status": "DRAFT", "strictMapping": false, "allowNullValues": version.allow_nulls,

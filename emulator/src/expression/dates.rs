@@ -144,7 +144,7 @@ fn write(millis: i64, pattern: &str) -> Result<String, String> {
         };
         let number = |value: i64| format!("{value:0run$}");
         let month = || date.strftime(if run > 3 { "%B" } else { "%b" }).to_string();
-        out.push_str(&match letter {
+        let field = match letter {
             'y' | 'u' if run == 2 => format!("{:02}", date.year().rem_euclid(100)),
             'y' | 'u' => number(date.year().into()),
             'M' if run > 2 => month(),
@@ -171,7 +171,8 @@ fn write(millis: i64, pattern: &str) -> Result<String, String> {
             'z' => "UTC".to_owned(),
             'a' => if date.hour() < 12 { "AM" } else { "PM" }.to_owned(),
             _ => date.strftime(if run > 3 { "%A" } else { "%a" }).to_string(),
-        });
+        };
+        out.push_str(&field);
     }
     Ok(out)
 }
@@ -185,7 +186,7 @@ fn read(source: &str, pattern: &str) -> Result<i64, String> {
     for piece in pieces(pattern)? {
         match piece {
             Piece::Literal(literal) => {
-                rest = rest.strip_prefix(literal.as_str()).ok_or_else(wrong)?
+                rest = rest.strip_prefix(literal.as_str()).ok_or_else(wrong)?;
             }
             Piece::Field('X' | 'x' | 'Z', _) => {
                 let (taken, after) = zone(rest).ok_or_else(wrong)?;

@@ -124,9 +124,10 @@ fn arithmetic(operator: Operator, left: &Value, right: &Value) -> Result<Value, 
             Operator::Add => left.checked_add(right),
             Operator::Subtract => left.checked_sub(right),
             Operator::Multiply => left.checked_mul(right),
-            Operator::Divide if right == 0 => return Err("Division by zero".to_owned()),
+            Operator::Divide | Operator::Remainder if right == 0 => {
+                return Err("Division by zero".to_owned());
+            }
             Operator::Divide if left % right == 0 => left.checked_div(right),
-            Operator::Remainder if right == 0 => return Err("Division by zero".to_owned()),
             Operator::Remainder => left.checked_rem(right),
             _ => None,
         };

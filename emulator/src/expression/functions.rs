@@ -186,24 +186,8 @@ pub(super) fn call(name: &str, arguments: &[Expr], scope: &mut Scope<'_>) -> Res
                 }
             })
         }
-        "split" => match (value(0), value(1)) {
-            (Value::String(text), Value::String(separator)) if !separator.is_empty() => Ok(text
-                .split(separator.as_str())
-                .map(|part| Value::String(part.to_owned()))
-                .collect()),
-            (Value::Null, _) => Ok(Value::Null),
-            _ => Err("split takes a text and a separator".to_owned()),
-        },
-        "join" => match value(1) {
-            Value::Array(items) => Ok(Value::String(
-                items
-                    .iter()
-                    .map(shown)
-                    .collect::<Vec<_>>()
-                    .join(&shown(value(0))),
-            )),
-            _ => Err("join takes a separator and an array".to_owned()),
-        },
+        "split" => split(value(0), value(1)),
+        "join" => join(value(0), value(1)),
         "nullify" => Ok(Value::Null),
         "is_empty" => Ok(Value::Bool(match value(0) {
             Value::Null => true,
@@ -308,4 +292,28 @@ fn to_decimal(value: &Value) -> Result<Value, String> {
             .map_err(|_| format!("{value} is not a number")),
         _ => Err(format!("{value} is not a number")),
     }
+}
+
+fn split(text: &Value, separator: &Value) -> Result<Value, String> {
+    match (text, separator) {
+        (Value::String(text), Value::String(separator)) if !separator.is_empty() => Ok(text
+            .split(separator.as_str())
+            .map(|part| Value::String(part.to_owned()))
+            .collect()),
+        (Value::Null, _) => Ok(Value::Null),
+        _ => Err("split takes a text and a separator".to_owned()),
+    }
+}
+
+fn join(separator: &Value, items: &Value) -> Result<Value, String> {
+    let items = items
+        .as_array()
+        .ok_or("join takes a separator and an array")?;
+    Ok(Value::String(
+        items
+            .iter()
+            .map(shown)
+            .collect::<Vec<_>>()
+            .join(&shown(separator)),
+    ))
 }

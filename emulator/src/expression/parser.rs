@@ -15,12 +15,12 @@ const MAX_DEPTH: usize = 64;
 pub(crate) enum Expr {
     Literal(Value),
     Path(Path),
-    Call(String, Vec<Expr>),
-    Not(Box<Expr>),
-    Negate(Box<Expr>),
-    Binary(Operator, Box<Expr>, Box<Expr>),
-    Choice(Box<Expr>, Box<Expr>, Box<Expr>),
-    Array(Vec<Expr>),
+    Call(String, Vec<Self>),
+    Not(Box<Self>),
+    Negate(Box<Self>),
+    Binary(Operator, Box<Self>, Box<Self>),
+    Choice(Box<Self>, Box<Self>, Box<Self>),
+    Array(Vec<Self>),
 }
 
 /// A binary operator.

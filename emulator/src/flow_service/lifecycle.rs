@@ -114,13 +114,12 @@ fn enable(sandbox: &mut Sandbox, ids: &mut Ids, options: &Options, id: &str, inl
 }
 
 fn inlet(sandbox: &mut Sandbox, ids: &mut Ids, options: &Options) -> String {
-    match (&sandbox.inlet, options.inlet) {
-        (Some(inlet), InletShape::Shared) => inlet.clone(),
-        _ => {
-            let inlet = ids.hex(64);
-            sandbox.inlet = Some(inlet.clone());
-            inlet
-        }
+    if let (Some(inlet), InletShape::Shared) = (&sandbox.inlet, options.inlet) {
+        inlet.clone()
+    } else {
+        let inlet = ids.hex(64);
+        sandbox.inlet = Some(inlet.clone());
+        inlet
     }
 }
 

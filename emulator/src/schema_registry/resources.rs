@@ -391,9 +391,9 @@ fn check(
             detail,
         ));
     }
-    if !body
+    if body
         .get("allOf")
-        .is_some_and(|parts| parts.as_array().is_some_and(|parts| !parts.is_empty()))
+        .is_none_or(|parts| parts.as_array().is_none_or(Vec::is_empty))
     {
         return Err(invalid("The field allOf is required"));
     }
