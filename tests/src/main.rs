@@ -73,6 +73,9 @@ fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Demo(args) => {
+            if args.emulator.empty {
+                bail!("the demo needs the tutorial's dataset: leave --empty out");
+            }
             let work = async {
                 let stack = start(args).await?;
                 demo::play(&stack).await?;
