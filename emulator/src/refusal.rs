@@ -75,6 +75,15 @@ pub(crate) fn flow_about(
     }))
 }
 
+/// A Flow Service error about one object whose kind it does not name.
+pub(crate) fn flow_on(code: &'static str, message: impl Into<String>, id: &str) -> Refusal {
+    let mut refusal = flow(code, message);
+    if let Refusal::Flow(error) = &mut refusal {
+        error.id = Some(id.to_owned());
+    }
+    refusal
+}
+
 /// A Flow Service error that a provider raised.
 pub(crate) fn connector(code: &'static str, message: impl Into<String>) -> Refusal {
     Refusal::Flow(Box::new(FlowError {
@@ -143,6 +152,14 @@ impl Refusal {
             Self::Catalog(status, title, detail) => json_reply(
                 status,
                 &json!({"type": format!("/catalog/{title}"), "title": title, "status": status, "detail": detail}),
+            ),
+            // The authorization problem has its status as a text.
+            Self::Inlet(401, ..) => json_reply(
+                401,
+                &json!({
+                    "type": "https://ns.adobe.com/adobecloud/problem/data-collection-service-authorization",
+                    "status": "401", "title": "Authorization", "report": {"message": "Authorization is required"}
+                }),
             ),
             Self::Inlet(status, title, cause) => json_reply(
                 status,

@@ -12,6 +12,7 @@ use crate::ids::Ids;
 use crate::inlet::Dataset;
 use crate::options::Options;
 use crate::rate::Bucket;
+use crate::schema_registry::Kind;
 use crate::seed::SeedObject;
 use crate::shelf::Shelf;
 use crate::{catalog, flow_service, schema_registry};
@@ -142,28 +143,18 @@ impl World {
         let Some(sandbox) = sandboxes.get_mut(&caller.sandbox) else {
             return;
         };
+        let tenant = &options.seed.tenant;
+        let author = schema_registry::Author {
+            caller: &caller,
+            tenant,
+            now: 0,
+        };
         match object {
             SeedObject::FieldGroup(_, id, Value::Object(body)) => {
-                schema_registry::store_field_group(
-                    sandbox,
-                    ids,
-                    &options.seed.tenant,
-                    &caller,
-                    0,
-                    &id,
-                    body,
-                );
+                schema_registry::store(sandbox, ids, &author, Kind::FieldGroup, &id, body);
             }
             SeedObject::Schema(_, id, Value::Object(body)) => {
-                schema_registry::store_schema(
-                    sandbox,
-                    ids,
-                    &options.seed.tenant,
-                    &caller,
-                    0,
-                    &id,
-                    body,
-                );
+                schema_registry::store(sandbox, ids, &author, Kind::Schema, &id, body);
             }
             SeedObject::Dataset(_, id, Value::Object(body)) => {
                 catalog::store(sandbox, ids, &caller, 0, &id, body);

@@ -1,12 +1,13 @@
 //! Data Prep: mapping sets with their versions, validation, preview, and the expression language. Its error
 //! bodies are not documented: a JSON object with a `message` is assumed.
 
+mod draft;
 mod language;
 mod rows;
 mod sets;
 mod store;
 
-pub(crate) use sets::{destinations_exist, rewrite};
+pub(crate) use draft::{destinations_exist, rewrite};
 pub(crate) use store::MappingSets;
 
 use crate::call::Call;

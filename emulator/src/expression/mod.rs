@@ -8,6 +8,8 @@ mod functions;
 mod lexer;
 mod parser;
 mod path;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use dates::{iso, read_iso};
 pub(crate) use eval::{Scope, evaluate};

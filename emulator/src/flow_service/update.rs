@@ -8,7 +8,7 @@ use super::{Kind, invalid, no_params, touch, written};
 use crate::call::Call;
 use crate::json_patch::{self, Instruction, Op};
 use crate::options::Options;
-use crate::refusal::{Answer, Refusal, flow, flow_about};
+use crate::refusal::{Answer, Refusal, flow, flow_on};
 use crate::shelf::{Item, text};
 use crate::time::millis;
 use crate::world::{Caller, Sandbox, World};
@@ -40,11 +40,7 @@ fn check_match(call: &Call<'_>, item: &Item, required: bool) -> Result<(), Refus
             let message = format!(
                 "The supplied version '{given}' does not match the current version on entity '{current}'. Please ensure that the supplied version matches the current version on entity and try again."
             );
-            let mut refusal = flow("1404-412", message);
-            if let Refusal::Flow(error) = &mut refusal {
-                error.id = Some(item.id.clone());
-            }
-            Err(refusal)
+            Err(flow_on("1404-412", message, &item.id))
         }
         _ => Ok(()),
     }
@@ -72,11 +68,10 @@ pub(super) fn patch(
     check_match(call, item, true)?;
     let state = text(&item.value, "state").unwrap_or_default().to_owned();
     if !matches!(state.as_str(), "enabled" | "disabled" | "draft") {
-        return Err(flow_about(
+        return Err(flow_on(
             "1420-400",
             format!("The current state {state} cannot be updated."),
             id,
-            kind.collection(),
         ));
     }
     let body = call.json().map_err(invalid)?;
@@ -250,11 +245,7 @@ pub(super) fn action(
             let message = format!(
                 "The action {op} cannot be applied on the current state {state}. Please update the action and try again."
             );
-            let mut refusal = flow("1422-400", message);
-            if let Refusal::Flow(error) = &mut refusal {
-                error.id = Some(id.to_owned());
-            }
-            return Err(refusal);
+            return Err(flow_on("1422-400", message, id));
         }
         _ => {
             return Err(flow(

@@ -2,13 +2,15 @@
 //! and deleted. What a schema's references add up to is kept resolved, for mapping and inlet.
 
 mod accept;
+mod reads;
 mod resolve;
-mod resources;
+mod store;
+mod writes;
 
 use serde_json::json;
 
 pub(crate) use resolve::{major_version, refresh};
-pub(crate) use resources::{store_field_group, store_schema};
+pub(crate) use store::{Author, Kind, store};
 
 use crate::call::Call;
 use crate::refusal::{Answer, Refusal, json_reply};
@@ -24,19 +26,19 @@ pub(crate) fn serve(world: &mut World, caller: &Caller, call: &Call<'_>, rest: &
         _ => return Err(Refusal::NoRoute(404)),
     };
     let kind = match kind {
-        "schemas" => resources::Kind::Schema,
-        "fieldgroups" | "mixins" => resources::Kind::FieldGroup,
+        "schemas" => Kind::Schema,
+        "fieldgroups" | "mixins" => Kind::FieldGroup,
         _ => return Err(Refusal::NoRoute(404)),
     };
     match (call.method.as_str(), id) {
-        ("GET", None) => resources::list(world, caller, call, kind, container),
-        ("GET", Some(id)) => resources::get(world, caller, call, kind, container, id),
-        ("POST", None) if container == "tenant" => resources::create(world, caller, call, kind),
+        ("GET", None) => reads::list(world, caller, call, kind, container),
+        ("GET", Some(id)) => reads::get(world, caller, call, kind, container, id),
+        ("POST", None) if container == "tenant" => writes::create(world, caller, call, kind),
         ("PATCH", Some(id)) if container == "tenant" => {
-            resources::patch(world, caller, call, kind, id)
+            writes::patch(world, caller, call, kind, id)
         }
-        ("PUT", Some(id)) if container == "tenant" => resources::put(world, caller, call, kind, id),
-        ("DELETE", Some(id)) if container == "tenant" => resources::delete(world, caller, kind, id),
+        ("PUT", Some(id)) if container == "tenant" => writes::put(world, caller, call, kind, id),
+        ("DELETE", Some(id)) if container == "tenant" => writes::delete(world, caller, kind, id),
         _ => Err(Refusal::NoRoute(405)),
     }
 }

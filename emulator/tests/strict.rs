@@ -1,0 +1,646 @@
+//! What the platform refuses: wrong bodies, wrong references, wrong parameters, and the answers that no
+//! public source settles, played both ways.
+// Helpers of tests are tests too: what goes wrong in them is a failure.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use std::time::Duration;
+
+use aep_emulator::{MappingSetDelete, Options, Permission};
+use common::*;
+use serde_json::{Value, json};
+
+fn refused(reply: &Reply, code: &str) {
+    assert_eq!(reply.code(), code, "{reply:?}");
+    let status: u16 = code.rsplit('-').next().unwrap().parse().unwrap();
+    assert_eq!(reply.status, status);
+}
+
+fn with(mut body: Value, pointer: &str, value: Value) -> Value {
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    body.pointer_mut(parent).unwrap()[key] = value;
+    body
+}
+
+#[test]
+fn bodies_of_connections() {
+    let mut platform = Platform::new();
+    for (pointer, value, code) in [
+        ("/state", json!("enabled"), "FLOW-1410-400"),
+        ("/nosuch", json!(1), "FLOW-1100-400"),
+        ("/name", json!(""), "FLOW-1100-400"),
+        (
+            "/connectionSpec/id",
+            json!("c604ff05-7f1a-43c0-8e18-33bf874cb11c"),
+            "FLOW-1413-400",
+        ),
+        ("/connectionSpec/version", json!("2.0"), "FLOW-1413-400"),
+        ("/data/format", json!("delimited"), "FLOW-1327-400"),
+    ] {
+        refused(
+            &platform.post(SOURCES, &with(source("a"), pointer, value)),
+            code,
+        );
+    }
+    for (pointer, value, code) in [
+        (
+            "/connectionSpec/id",
+            json!("96479064-7b8a-4d69-b9ed-21c5683837ea"),
+            "FLOW-1307-400",
+        ),
+        ("/params/dataSetId", json!(""), "FLOW-1325-400"),
+        (
+            "/params/dataSetId",
+            json!("000000000000000000000000"),
+            "FLOW-1101-404",
+        ),
+        ("/data/format", json!("csv"), "FLOW-1327-400"),
+        ("/data/nosuch", json!(1), "FLOW-1100-400"),
+    ] {
+        refused(
+            &platform.post(TARGETS, &with(target(DATASET), pointer, value)),
+            code,
+        );
+    }
+    refused(
+        &platform.call(
+            "POST",
+            SOURCES,
+            &[("content-type", "application/json")],
+            None,
+        ),
+        "FLOW-1405-400",
+    );
+    refused(
+        &platform.call("GET", SOURCES, &[("x-sandbox-name", "nosuch")], None),
+        "FLOW-2100-404",
+    );
+}
+
+#[test]
+fn references_of_flows() {
+    let mut platform = Platform::new();
+    let (source, target, mapping) = (
+        platform.source("a"),
+        platform.target(),
+        platform.mapping(&tutorial()),
+    );
+    let good = flow("f", &source, &target, &mapping);
+    for (pointer, value, code) in [
+        ("/flowSpec/id", json!("nosuch"), "FLOW-1413-400"),
+        ("/sourceConnectionIds/0", json!("nosuch"), "FLOW-1101-404"),
+        ("/targetConnectionIds/0", json!("nosuch"), "FLOW-1101-404"),
+        (
+            "/transformations/0/params/mappingId",
+            json!("nosuch"),
+            "FLOW-1419-400",
+        ),
+        (
+            "/transformations/0/params/mappingVersion",
+            json!(3),
+            "FLOW-1412-400",
+        ),
+        ("/transformations/0/name", json!("mapping"), "FLOW-1100-400"),
+        ("/transformations", json!([]), "FLOW-1100-400"),
+        ("/state", json!("enabled"), "FLOW-1410-400"),
+        ("/scheduleParams", json!({}), "FLOW-1100-400"),
+        (
+            "/options",
+            json!({"inletUrl": "https://example.com"}),
+            "FLOW-1100-400",
+        ),
+    ] {
+        let mut body = good.clone();
+        if pointer.ends_with("/0") {
+            *body.pointer_mut(pointer).unwrap() = value;
+        } else {
+            body = with(body, pointer, value);
+        }
+        refused(&platform.post(FLOWS, &body), code);
+    }
+    let text = with(
+        good.clone(),
+        "/transformations/0/params/mappingVersion",
+        json!("0"),
+    );
+    assert_eq!(
+        platform.post(FLOWS, &text).status,
+        201,
+        "a version may be sent as a text"
+    );
+    refused(&platform.post(FLOWS, &good), "FLOW-1447-400");
+    platform.control("POST", "options", &json!({"sharedSource": "allowed"}));
+    assert_eq!(platform.post(FLOWS, &good).status, 201);
+}
+
+#[test]
+fn a_flow_takes_its_time_and_its_etag_moves() {
+    let mut platform = Platform::with(Options {
+        inlet_delay: Duration::from_secs(6),
+        ..Options::default()
+    });
+    let id = platform.flow("f");
+    let path = format!("{FLOWS}/{id}");
+    let young = platform.get(&path);
+    assert_eq!(young.item()["state"], "initializing");
+    assert!(young.item()["options"].is_null());
+    let rename = json!([{"op": "replace", "path": "/name", "value": "g"}]);
+    refused(&platform.patch(&path, &rename), "FLOW-1420-400");
+    platform.now += 5_999;
+    assert_eq!(platform.get(&path).item()["etag"], young.item()["etag"]);
+    platform.now += 1;
+    let grown = platform.get(&path);
+    assert_eq!(grown.item()["state"], "enabled");
+    assert_eq!(grown.item()["updatedAt"], platform.now);
+    assert_ne!(grown.item()["etag"], young.item()["etag"]);
+    assert!(
+        grown.item()["options"]["inletUrl"]
+            .as_str()
+            .unwrap()
+            .contains("/collection/")
+    );
+}
+
+#[test]
+fn patches() {
+    let mut platform = Platform::new();
+    let id = platform.flow("f");
+    let path = format!("{FLOWS}/{id}");
+    for (instruction, code) in [
+        (
+            json!({"op": "replace", "path": "/targetConnectionIds/0", "value": "x"}),
+            "FLOW-1365-400",
+        ),
+        (
+            json!({"op": "replace", "path": "/state", "value": "disabled"}),
+            "FLOW-1365-400",
+        ),
+        (
+            json!({"op": "replace", "path": "/transformations/1", "value": {}}),
+            "FLOW-1365-400",
+        ),
+        (
+            json!({"op": "move", "path": "/name", "value": "x"}),
+            "FLOW-1434-400",
+        ),
+        (json!({"op": "replace", "path": "/name"}), "FLOW-1100-400"),
+        (
+            json!({"op": "replace", "path": "/labels", "value": []}),
+            "FLOW-1455-400",
+        ),
+    ] {
+        refused(&platform.patch(&path, &json!([instruction])), code);
+    }
+    let upper = json!([{"op": "REPLACE", "path": "/description", "value": "new"}]);
+    let before = platform.get(&path).item()["etag"].clone();
+    let reply = platform.patch(&path, &upper);
+    assert_eq!(reply.status, 200);
+    assert_ne!(reply.body["etag"], before);
+    let after = platform.get(&path);
+    assert_eq!(after.item()["description"], "new");
+    assert_ne!(
+        after.item()["etag"],
+        reply.body["etag"],
+        "an update settles in the background"
+    );
+    platform.control("POST", "options", &json!({"updateMovesEtag": false}));
+    let reply = platform.patch(&path, &upper);
+    assert_eq!(platform.get(&path).item()["etag"], reply.body["etag"]);
+    let source = after.item()["sourceConnectionIds"][0]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    refused(
+        &platform.patch(&format!("{SOURCES}/{source}"), &upper),
+        "FLOW-1300-400",
+    );
+}
+
+#[test]
+fn actions() {
+    let mut platform = Platform::new();
+    let id = platform.flow("f");
+    let action = |op: &str| format!("{FLOWS}/{id}/action?op={op}");
+    assert_eq!(
+        platform.call("POST", &action("disable"), &[], None).status,
+        200
+    );
+    refused(
+        &platform.call("POST", &action("disable"), &[], None),
+        "FLOW-1422-400",
+    );
+    assert_eq!(
+        platform.get(&format!("{FLOWS}/{id}")).item()["state"],
+        "disabled"
+    );
+    refused(
+        &platform.call("POST", &action("enable"), &[("if-match", "\"old\"")], None),
+        "FLOW-1404-412",
+    );
+    refused(
+        &platform.call("POST", &action("explode"), &[], None),
+        "FLOW-1434-400",
+    );
+    platform.control("POST", "options", &json!({"actionNeedsSubOp": true}));
+    refused(
+        &platform.call("POST", &action("enable"), &[], None),
+        "FLOW-1435-400",
+    );
+    assert_eq!(
+        platform
+            .call("POST", &action("ENABLE&subOp=x"), &[], None)
+            .status,
+        200
+    );
+}
+
+#[test]
+fn deletion() {
+    let mut platform = Platform::new();
+    let id = platform.flow("f");
+    let item = platform.get(&format!("{FLOWS}/{id}")).item().clone();
+    let source = format!(
+        "{SOURCES}/{}",
+        item["sourceConnectionIds"][0].as_str().unwrap()
+    );
+    let mapping = format!(
+        "{MAPPING_SETS}/{}",
+        item["transformations"][0]["params"]["mappingId"]
+            .as_str()
+            .unwrap()
+    );
+    refused(&platform.delete(&source), "FLOW-1447-400");
+    assert_eq!(
+        platform.delete(&format!("{DATASETS}/{DATASET}")).status,
+        400,
+        "a target connection names it"
+    );
+    assert_eq!(platform.delete(&format!("{FLOWS}/{id}")).status, 204);
+    refused(&platform.delete(&format!("{FLOWS}/{id}")), "FLOW-1439-404");
+    assert_eq!(platform.delete(&source).status, 204);
+    for (answer, status) in [
+        (MappingSetDelete::NotFound404, 404),
+        (MappingSetDelete::NotAllowed405, 405),
+        (MappingSetDelete::Supported, 204),
+    ] {
+        platform.control("POST", "options", &json!({"mappingSetDelete": answer}));
+        assert_eq!(platform.delete(&mapping).status, status);
+    }
+
+    let mut lax = Platform::with(Options {
+        connection_delete_in_use: Permission::Allowed,
+        inlet_delay: Duration::ZERO,
+        ..Options::default()
+    });
+    let id = lax.flow("f");
+    let source = lax.get(&format!("{FLOWS}/{id}")).item()["sourceConnectionIds"][0]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(lax.delete(&format!("{SOURCES}/{source}")).status, 204);
+}
+
+#[test]
+fn mapping_sets_name_the_row_that_is_wrong() {
+    let mut platform = Platform::new();
+    for (bad, word) in [
+        (row("metric", "nosuch"), "_extconndev.nosuch"),
+        (
+            json!({"sourceType": "EXPRESSION", "source": "nosuch(1)", "destination": "_extconndev.email"}),
+            "nosuch",
+        ),
+        (
+            json!({"sourceType": "WRONG", "source": "a", "destination": "_extconndev.email"}),
+            "WRONG",
+        ),
+        (
+            json!({"sourceType": "ATTRIBUTE", "source": "lower(a)", "destination": "_extconndev.email"}),
+            "lower(a)",
+        ),
+        (row("metric", "cio_id"), "twice"),
+        (
+            json!({"sourceType": "ATTRIBUTE", "source": "a", "destination": "_extconndev.email", "colour": 1}),
+            "colour",
+        ),
+    ] {
+        let rows = json!([row("data.identifiers.cio_id", "cio_id"), bad]);
+        let reply = platform.post(MAPPING_SETS, &mapping_set(&rows));
+        let message = reply.body["message"].as_str().unwrap_or_default();
+        assert_eq!(reply.status, 400, "{reply:?}");
+        assert!(
+            message.contains("Mapping 2") && message.contains(word),
+            "{message}"
+        );
+        let verdicts = platform
+            .post(&format!("{MAPPING_SETS}/validate"), &mapping_set(&rows))
+            .body;
+        assert_eq!(verdicts["validationResponse"][0]["status"], "SUCCESS");
+        assert_eq!(verdicts["validationResponse"][1]["status"], "FAILED");
+    }
+    for schema in [
+        json!({}),
+        json!({"schemaRef": {"id": "nosuch", "contentType": FULL}}),
+        json!({"schemaRef": {"id": SCHEMA}}),
+    ] {
+        let mut body = mapping_set(&tutorial());
+        body["outputSchema"] = schema;
+        assert_eq!(platform.post(MAPPING_SETS, &body).status, 400);
+    }
+    let unchecked = mapping_set(&json!([row("metric", "nosuch")]));
+    let set = platform
+        .post(&format!("{MAPPING_SETS}?validate=False"), &unchecked)
+        .id();
+    let (source, target) = (platform.source("a"), platform.target());
+    refused(
+        &platform.post(FLOWS, &flow("f", &source, &target, &set)),
+        "FLOW-1419-400",
+    );
+}
+
+#[test]
+fn a_mapping_set_read_back_can_be_written_again() {
+    let mut platform = Platform::new();
+    let set = platform.mapping(&tutorial());
+    let path = format!("{MAPPING_SETS}/{set}");
+    let read = platform.get(&path).body;
+    assert_eq!(read["mappings"][0]["sourceType"], "text/x.schema-path");
+    assert_eq!(
+        read["mappings"][0]["destinationXdmPath"],
+        "_extconndev.cio_id"
+    );
+    let written = platform.call("PUT", &path, &[], Some(&read));
+    assert_eq!((written.status, &written.body["version"]), (200, &json!(1)));
+    assert_eq!(
+        platform.get(&format!("{path}?version=0")).body["version"],
+        0,
+        "old versions stay"
+    );
+    assert_eq!(platform.get(&path).body["version"], 1);
+}
+
+#[test]
+fn lists_page_by_token_and_show_late_what_is_new() {
+    let mut platform = Platform::new();
+    for number in 0..5 {
+        platform.source(&format!("s{number}"));
+    }
+    let mut seen = Vec::new();
+    let mut path = format!("{SOURCES}?limit=2");
+    loop {
+        let page = platform.get(&path).body;
+        seen.extend(
+            page["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|item| item["name"].as_str().unwrap().to_owned()),
+        );
+        let Some(next) = page["_links"]["next"]["href"].as_str() else {
+            break;
+        };
+        // What one public client does: everything after the first `=` is the token.
+        let token = next.split_once('=').unwrap().1;
+        path = format!("{SOURCES}?limit=2&count=False&continuationToken={token}");
+    }
+    assert_eq!(seen, ["s0", "s1", "s2", "s3", "s4"]);
+    let newest = platform.get(&format!("{SOURCES}?limit=1&orderby=-name"));
+    assert_eq!(newest.item()["name"], "s4");
+    for (query, code) in [
+        ("limit=1&count=true", "FLOW-1401-400"),
+        ("nosuch=1", "FLOW-1451-400"),
+        ("property=nosuch==1", "FLOW-1449-400"),
+        ("property=name~s", "FLOW-1440-400"),
+        ("limit=0", "FLOW-1452-400"),
+        ("orderby=colour", "FLOW-1433-400"),
+        ("continuationToken=zz", "FLOW-1452-400"),
+    ] {
+        refused(&platform.get(&format!("{SOURCES}?{query}")), code);
+    }
+    platform.control("POST", "options", &json!({"listLagMs": 2000}));
+    let late = platform.source("late");
+    let by_name = format!("{SOURCES}?property=name==late");
+    assert_eq!(platform.get(&by_name).body["items"], json!([]));
+    assert_eq!(
+        platform.get(&format!("{SOURCES}/{late}")).status,
+        200,
+        "by id it is there at once"
+    );
+    platform.now += 2_000;
+    assert_eq!(platform.get(&by_name).item()["id"], late);
+}
+
+#[test]
+fn edits_behind_the_back() {
+    let mut platform = Platform::new();
+    let id = platform.flow("f");
+    let path = format!("{FLOWS}/{id}");
+    let before = platform.get(&path).item().clone();
+    platform.control(
+        "POST",
+        "edit",
+        &json!({"kind": "flow", "id": id, "merge": {"state": "disabled"}}),
+    );
+    let after = platform.get(&path).item().clone();
+    assert_eq!(after["state"], "disabled");
+    assert_ne!(after["etag"], before["etag"]);
+    assert_ne!(after["updatedBy"], before["updatedBy"]);
+    platform.control(
+        "POST",
+        "edit",
+        &json!({"kind": "flow", "id": id, "hidden": true}),
+    );
+    refused(&platform.get(&path), "FLOW-1439-404");
+    refused(&platform.delete(&path), "FLOW-2120-403");
+    assert_eq!(platform.get(FLOWS).body["items"], json!([]));
+    assert_eq!(
+        platform.control("GET", "objects", &Value::Null).body["flow"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    platform.control(
+        "POST",
+        "edit",
+        &json!({"kind": "flow", "id": id, "delete": true}),
+    );
+    assert_eq!(
+        platform.control("GET", "objects", &Value::Null).body["flow"],
+        json!([])
+    );
+    let revoke = json!({"kind": "client", "id": "demo-client", "merge": {"secret": "new", "revokeTokens": true}});
+    platform.control("POST", "edit", &revoke);
+    assert_eq!(platform.get(FLOWS).body["error_code"], "401013");
+    assert_eq!(
+        platform
+            .control("POST", "edit", &json!({"kind": "nosuch", "id": "x"}))
+            .status,
+        400
+    );
+}
+
+#[test]
+fn a_token_expires() {
+    let mut platform = Platform::new();
+    assert_eq!(platform.get(FLOWS).status, 200);
+    platform.now += 86_399_000;
+    assert_eq!(platform.get(FLOWS).body["error_code"], "401013");
+}
+
+#[test]
+fn the_control_interface_counts_and_forgets() {
+    let mut platform = Platform::new();
+    platform.flow("f");
+    let counts = platform.control("GET", "counts", &Value::Null).body;
+    assert_eq!(counts["flows.create"], 1);
+    assert_eq!(counts["sourceConnections.create"], 1);
+    let log = platform.control("GET", "requests", &Value::Null).body;
+    assert_eq!(
+        log.as_array().unwrap().len(),
+        5,
+        "a token, three parts and the flow"
+    );
+    assert!(!log.to_string().contains("demo-secret"));
+    assert_eq!(log[4]["headers"]["authorization"], "Bearer ***");
+    platform.control("DELETE", "state", &Value::Null);
+    assert_eq!(
+        platform.control("GET", "counts", &Value::Null).body,
+        json!({})
+    );
+    assert_eq!(
+        platform.control("GET", "objects", &Value::Null).body["dataset"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(
+        platform
+            .control("POST", "options", &json!({"nosuch": 1}))
+            .status,
+        400
+    );
+}
+
+#[test]
+fn empty_means_no_schema_and_no_dataset() {
+    let mut platform = Platform::with(Options {
+        empty: true,
+        ..Options::default()
+    });
+    assert_eq!(platform.get(DATASETS).body, json!({}));
+    let stats = platform.get(&format!("{REGISTRY}/stats")).body;
+    assert_eq!(
+        (&stats["tenantId"], &stats["counts"]["schemas"]),
+        (&json!("extconndev"), &json!(0))
+    );
+}
+
+#[test]
+fn a_schema_is_read_by_id_under_the_right_accept() {
+    let mut platform = Platform::new();
+    let id = percent(SCHEMA);
+    let path = format!("{REGISTRY}/tenant/schemas/{id}");
+    let full = platform.call(
+        "GET",
+        &path,
+        &[("accept", "application/vnd.adobe.xed-full+json; version=1")],
+        None,
+    );
+    let fields = full.body["properties"]["_extconndev"]["properties"]
+        .as_object()
+        .unwrap();
+    assert_eq!(
+        fields.keys().collect::<Vec<_>>(),
+        [
+            "cio_id",
+            "email",
+            "event_id0",
+            "metricx",
+            "object_type1",
+            "timestampx"
+        ]
+    );
+    assert_eq!(full.body["required"], json!([]));
+    refused(
+        &platform.call("GET", &path, &[("accept", "application/json")], None),
+        "XDM-1008-400",
+    );
+    let list = format!("{REGISTRY}/tenant/schemas");
+    refused(
+        &platform.call(
+            "GET",
+            &list,
+            &[("accept", "application/vnd.adobe.xed+json; version=1")],
+            None,
+        ),
+        "XDM-1009-400",
+    );
+}
+
+fn percent(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+#[test]
+fn etags_may_move_by_themselves_and_updates_may_take_time() {
+    let mut platform = Platform::with(Options {
+        inlet_delay: Duration::ZERO,
+        etag_drift: Duration::from_secs(10),
+        update_delay: Duration::from_secs(2),
+        ..Options::default()
+    });
+    let id = platform.flow("f");
+    let path = format!("{FLOWS}/{id}");
+    let before = platform.get(&path).item().clone();
+    platform.now += 10_000;
+    let after = platform.get(&path).item().clone();
+    assert_ne!(before["etag"], after["etag"]);
+    assert_eq!(
+        (&before["name"], &before["updatedBy"]),
+        (&after["name"], &after["updatedBy"])
+    );
+    let rename = json!([{"op": "replace", "path": "/name", "value": "g"}]);
+    assert_eq!(platform.patch(&path, &rename).status, 200);
+    assert_eq!(platform.get(&path).item()["state"], "updating");
+    refused(&platform.patch(&path, &rename), "FLOW-1420-400");
+    platform.now += 2_000;
+    assert_eq!(platform.get(&path).item()["state"], "enabled");
+    assert_eq!(platform.patch(&path, &rename).status, 200);
+}
+
+/// Drift checks list everything, over and over: a list must not cost more than its length.
+#[test]
+fn thousands_of_flows_are_listed_in_reasonable_time() {
+    let mut platform = Platform::new();
+    let (target, mapping) = (platform.target(), platform.mapping(&tutorial()));
+    for number in 0..1_000 {
+        let name = format!("f{number}");
+        let source = platform.source(&name);
+        assert_eq!(
+            platform
+                .post(FLOWS, &flow(&name, &source, &target, &mapping))
+                .status,
+            201
+        );
+    }
+    let began = std::time::Instant::now();
+    let filter = "inheritedAttributes.sourceConnections[].connectionSpec.id==96479064-7b8a-4d69-b9ed-21c5683837ea";
+    let mut path = format!("{FLOWS}?limit=100&property={filter}");
+    let mut pages = 1;
+    loop {
+        let page = platform.get(&path).body;
+        let Some(next) = page["_links"]["next"]["href"].as_str() else {
+            break;
+        };
+        path = format!("/data/foundation/flowservice{next}");
+        pages += 1;
+    }
+    assert_eq!(pages, 10);
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
+}
