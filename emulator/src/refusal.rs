@@ -3,7 +3,8 @@
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 /// An answer.
 pub(crate) type Reply = Response<Bytes>;
@@ -205,8 +206,9 @@ impl FlowError {
 }
 
 /// A JSON answer.
-pub(crate) fn json_reply(status: u16, body: &Value) -> Reply {
-    let mut reply = Response::new(Bytes::from(body.to_string()));
+pub(crate) fn json_reply(status: u16, body: &impl Serialize) -> Reply {
+    // Plain data with text keys: writing it cannot fail.
+    let mut reply = Response::new(Bytes::from(serde_json::to_vec(body).unwrap_or_default()));
     *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     reply.headers_mut().insert(
         "content-type",

@@ -299,12 +299,13 @@ fn check_mapping(
     };
     for target in ids_of(item, "targetConnectionIds").filter_map(|id| sandbox.targets.get(id)) {
         let value = |path: &str| {
-            Value::Object(target.value.clone())
-                .pointer(path)
-                .and_then(Value::as_str)
-                .map(str::to_owned)
+            let (first, rest) = path.split_once('/')?;
+            let value = rest
+                .split('/')
+                .try_fold(target.value.get(first)?, |value, step| value.get(step));
+            value.and_then(Value::as_str).map(str::to_owned)
         };
-        let dataset = value("/params/dataSetId").unwrap_or_default();
+        let dataset = value("params/dataSetId").unwrap_or_default();
         let Some(stored) = sandbox.datasets.get(&dataset) else {
             return Err(flow(
                 "2200-500",
@@ -321,8 +322,8 @@ fn check_mapping(
             of("id").map(str::to_owned),
             of("contentType").and_then(crate::schema_registry::major_version),
         );
-        let named = value("/data/schema/id").map(|id| {
-            let version = value("/data/schema/version");
+        let named = value("data/schema/id").map(|id| {
+            let version = value("data/schema/version");
             (
                 Some(id),
                 version

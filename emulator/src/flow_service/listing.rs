@@ -19,6 +19,14 @@ struct Query {
     after: Option<u64>,
 }
 
+/// A page as it is written; borrowed, since lists are long.
+#[derive(serde::Serialize)]
+struct Page<'a> {
+    items: Vec<&'a Object>,
+    #[serde(rename = "_links")]
+    links: Value,
+}
+
 /// Answers a list call.
 pub(super) fn list(call: &Call<'_>, options: &Options, collection: &str, shelf: &Shelf) -> Answer {
     let query = Query::read(call, options)?;
@@ -84,7 +92,7 @@ fn render(query: &Query, collection: &str, page: &[(u64, &Item)]) -> crate::refu
         }
         _ => json!({}),
     };
-    json_reply(200, &json!({"items": items, "_links": links}))
+    json_reply(200, &Page { items, links })
 }
 
 impl Query {
