@@ -88,6 +88,8 @@ async fn run(cli: Cli) -> Result<()> {
             }
         }
         Command::Up { info, stack } => {
+            let info = info.as_deref();
+            info.map_or(Ok(()), up::remove_info)?;
             let stack = tokio::select! {
                 stack = start(stack) => stack?,
                 name = interrupted() => bail!("interrupted by {} before all was ready", name?),
@@ -95,7 +97,8 @@ async fn run(cli: Cli) -> Result<()> {
             let until = async {
                 let _ = interrupted().await;
             };
-            up::serve(&stack, info.as_deref(), until).await?;
+            up::serve(&stack, info, until).await?;
+            info.map_or(Ok(()), up::remove_info)?;
             stack.story().step("ending");
             stack.stop().await
         }

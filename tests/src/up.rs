@@ -69,6 +69,16 @@ fn describe(stack: &Stack, pid: u32) -> Value {
     })
 }
 
+/// Removes the info file: before a start, where one left by an earlier run would pass for "all is ready", and at the end.
+pub fn remove_info(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// In one step: who waits for the file to appear reads all of it.
 fn write_info(path: &Path, info: &Value) -> Result<()> {
     let write = || -> Result<()> {
@@ -99,5 +109,8 @@ mod tests {
             assert_eq!(read["operatorPid"], pid);
         }
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        remove_info(&path).unwrap();
+        remove_info(&path).unwrap();
+        assert!(!path.exists());
     }
 }

@@ -2,7 +2,7 @@
 //
 // Kubernetes publishes its staging modules apart and requires them as v0.0.0, which does not exist:
 // each is replaced by the v0.x of the same release. To move to another release: change every version
-// here, run `go mod tidy`, and change KUBERNETES in src/binaries/catalog.rs.
+// here and run `go mod tidy`; the playground reads the version from this file and builds anew.
 module aep-operator.dev/playground/kubernetes
 
 go 1.26.0

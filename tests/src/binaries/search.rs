@@ -98,7 +98,8 @@ impl Places {
 /// and two checkouts do not overwrite each other.
 fn cache_folder(module: &Module) -> String {
     let mut hash = Sha256::new();
-    for part in [module.go_mod, module.go_sum, &go_platform()] {
+    let pins = module.go_mod.lines().filter(|line| !line.starts_with("//"));
+    for part in pins.chain([module.go_sum, &go_platform()]) {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
