@@ -34,7 +34,7 @@ const MEANINGFUL: &[&str] = &[
     "sourceType",
 ];
 
-/// What an answer to a read may leave out or add without breaking a reader.
+/// The exchanges of a group, played in the order of a story.
 struct Story {
     platform: Platform,
     exchanges: HashMap<String, Value>,
