@@ -14,7 +14,7 @@
 //! - It ends: plans are asked for a bounded number of times.
 
 use futures::future::join_all;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::plan::journal::{self, Finding};
 use crate::plan::marker::Identity;
@@ -25,6 +25,7 @@ use crate::resources::conditions::{Reason, Standing};
 
 use super::context::Context;
 use super::credentials::Access;
+use super::events::Note;
 use super::execute::{Outcome, execute};
 use super::managed::{Managed, ManagedStatus};
 use super::record::{Purpose, Record, RecordError};
@@ -125,7 +126,7 @@ impl<K: Managed> Run<'_, K> {
                         self.took(subject, &step, &outcome).await;
                         None
                     }
-                    Err(error) => self.failed(subject, step, &error, &mut stale),
+                    Err(error) => self.failed(subject, step, &error, &mut stale).await,
                 };
                 end = worse(end, ended);
             }
@@ -222,7 +223,28 @@ impl<K: Managed> Run<'_, K> {
         }
     }
 
-    fn failed(
+    /// A connection keeps its old name: that connections can be patched is documented and contradicted
+    /// (FLOW-1300, FLOW-1365). Nothing depends on the name, so the resource is as ready as it can be.
+    async fn kept(
+        &mut self,
+        subject: &mut impl Subject<K::Status>,
+        step: &Step,
+        id: &str,
+        error: &ApiError,
+    ) {
+        let kind = step.kind();
+        let title = kind.title();
+        let note = format!(
+            "AEP does not let {title} {id} be renamed ({error}); it keeps its earlier name and description. \
+             To change them, create this resource anew."
+        );
+        warn!(step = %step, "{note}");
+        subject.fold(&Outcome::Kept { kind, id: id.to_owned() }, &mut self.record.status);
+        let reference = self.record.resource.object_ref(&());
+        self.context.events.publish(&reference, Note::warning("NameKept", step, note)).await;
+    }
+
+    async fn failed(
         &mut self,
         subject: &mut impl Subject<K::Status>,
         step: Step,
@@ -242,6 +264,11 @@ impl<K: Managed> Run<'_, K> {
             }
         } else if error.class == Class::NotFound && !matches!(step, Step::Delete { .. } | Step::FindUsers { .. }) {
             subject.missing(kind, &self.record.status);
+            return None;
+        } else if let (Step::Patch { kind, id, .. }, Class::Rejected) = (&step, error.class)
+            && *kind != RemoteKind::Flow
+        {
+            self.kept(subject, &step, id, error).await;
             return None;
         } else if error.class == Class::Stale && *stale < STALE {
             *stale += 1;
@@ -267,8 +294,7 @@ fn worse(one: Option<End>, other: Option<End>) -> Option<End> {
 }
 
 /// The Event of a step that changed something in AEP.
-fn done(step: &Step, outcome: &Outcome) -> Option<super::events::Note> {
-    use super::events::Note;
+fn done(step: &Step, outcome: &Outcome) -> Option<Note> {
     let title = step.kind().title();
     Some(match (step, outcome) {
         (_, Outcome::Created { id, .. }) => Note::normal("Created", step, format!("Created {title} {id}.")),

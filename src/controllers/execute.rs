@@ -21,6 +21,8 @@ pub enum Outcome {
     Flow(Box<Flow>),
     /// A connection or flow was changed or acted on.
     Changed { kind: RemoteKind, id: String, etag: Etag },
+    /// A connection could not be changed and stays as it is.
+    Kept { kind: RemoteKind, id: String },
     /// A mapping set has a new version.
     Mapped(MappingRef),
     /// Flows that name the source connection: id and name of each.

@@ -122,15 +122,9 @@ fn groundwork(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Vec<Ste
             let attempt = observed.next_attempts.target;
             steps.push(Step::CreateTargetConnection { attempt, body: desired.target_connection(attempt) });
         }
-        Known::Read(found) => {
-            let operations =
-                desired.label.changes(kind, &desired.identity, &found.name, &found.description);
-            if !operations.is_empty() {
-                let (id, etag) = (found.id.clone(), found.etag.clone());
-                steps.push(Step::Patch { kind, id, etag, operations });
-            }
-        }
-        Known::Trusted(_) | Known::Missing(_) => {}
+        // Its name is not kept up: Adobe advises against patching a connection whose flow does not see
+        // the change, and dataset and schema cannot change in the spec.
+        Known::Read(_) | Known::Trusted(_) | Known::Missing(_) => {}
     }
     let kind = RemoteKind::MappingSet;
     match &observed.mapping {

@@ -109,12 +109,6 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
                 status.mapping_set = Some(mapping_status(mapping));
                 observed.mapping = Known::Trusted(mapping.clone());
             }
-            Outcome::Changed { kind: RemoteKind::TargetConnection, id, etag } => {
-                if let Some(recorded) = &mut status.target_connection {
-                    recorded.etag = etag.as_str().to_owned();
-                }
-                observed.target = Known::Trusted(id.clone());
-            }
             Outcome::Changed { kind: RemoteKind::Flow, id, etag } => {
                 if let Some(recorded) = &mut status.flow {
                     recorded.etag = etag.as_str().to_owned();

@@ -53,6 +53,7 @@ impl Subject<CustomerIoSourceStatus> for SourceSubject {
                 }
                 *slot = Known::Trusted(id.clone());
             }
+            Outcome::Kept { id, .. } => *slot = Known::Trusted(id.clone()),
             _ => {}
         }
     }
