@@ -11,11 +11,15 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::fields;
-use super::status::{ConnectionStatus, FlowStatus, MappingSetStatus, Pending};
+use super::status::{self, ConnectionStatus, FlowStatus, MappingSetStatus, Pending};
 
 /// What a dataflow should be.
 #[derive(
     CustomResource, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema,
+)]
+#[expect(
+    clippy::duplicated_attributes,
+    reason = "each printcolumn has keys of its own"
 )]
 #[kube(
     group = "aep-operator.dev",
@@ -83,11 +87,13 @@ use super::status::{ConnectionStatus, FlowStatus, MappingSetStatus, Pending};
 pub struct AepDataflowSpec {
     /// The source whose events this dataflow carries. One dataflow per source. Cannot be changed.
     pub source_ref: SourceReference,
-    /// Name of flow and target connection in AEP. Default: `<namespace>.<name>` of this resource.
+    /// Name of flow and target connection in AEP: one line without `[aep-operator/`. Default: `<namespace>.<name>` of
+    /// this resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "fields::display_name")]
     pub name: Option<String>,
-    /// Description of flow and target connection in AEP; the operator adds its ownership marker at the end.
+    /// Description of flow and target connection in AEP: one line without `[aep-operator/`, with which the ownership
+    /// marker starts that the operator adds at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "fields::description")]
     pub description: Option<String>,
@@ -97,7 +103,7 @@ pub struct AepDataflowSpec {
     #[schemars(length(min = 1, max = 1000))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["destination".into()]))]
     pub mapping: Vec<MappingRow>,
-    /// Whether the flow runs. Disabled stops ingestion without deleting anything.
+    /// Whether the flow runs. `Disabled` stops ingestion without deleting anything.
     #[serde(default)]
     pub state: DesiredState,
     /// Stops all writes to AEP for this resource. The last Ready condition stays; deletion still works.
@@ -154,7 +160,7 @@ pub struct SchemaReference {
         regex(pattern = r"^https://ns\.adobe\.com/[A-Za-z0-9_.-]+/schemas/[A-Za-z0-9]+$")
     )]
     pub id: String,
-    /// Major version of the schema.
+    /// Major version of the schema, 1 if left out.
     #[serde(default = "first_version")]
     #[schemars(schema_with = "major_version")]
     pub major_version: u32,
@@ -173,25 +179,24 @@ fn major_version(_: &mut SchemaGenerator) -> Schema {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("(has(self.source) ? 1 : 0) + (has(self.expression) ? 1 : 0) + (has(self.value) ? 1 : 0) == 1").message("exactly one of source, expression or value is needed: source copies a field of the event, expression computes, value is constant"))]
 pub struct MappingRow {
-    /// Path of a field of the Customer.io event, such as `data.identifiers.email`.
+    /// Path of a field of the Customer.io event, such as `data.identifiers.email`. Exactly one of `source`,
+    /// `expression` and `value` is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(min = 1, max = 512),
-        regex(pattern = r"^[^\s\p{Cc}]([^\p{Cc}]*[^\s\p{Cc}])?$")
-    )]
+    #[schemars(schema_with = "fields::event_path")]
     pub source: Option<String>,
-    /// Data Prep expression over fields of the event, such as `lower(data.identifiers.email)`.
+    /// Data Prep expression over fields of the event, such as `lower(data.identifiers.email)`; one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "fields::expression")]
+    pub expression: Option<String>,
+    /// The same text in every record; one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
-        length(min = 1, max = 4096),
-        regex(pattern = r"^[^\s\p{Cc}]([^\p{Cc}]*[^\s\p{Cc}])?$")
+        length(min = 1, max = 1024),
+        regex(pattern = r"^[^\p{Zl}\p{Zp}\p{Cc}]*$")
     )]
-    pub expression: Option<String>,
-    /// The same text in every record.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1024), regex(pattern = r"^[^\p{Cc}]*$"))]
     pub value: Option<String>,
-    /// Path of the XDM field, such as `_mytenant.email`. Each destination may appear once.
+    /// Path of the XDM field, such as `_mytenant.email`: names of letters, digits, `_`, `-` and `:`, joined by dots,
+    /// each followed by `[0]` or `[*]` where it is a list. Each destination may appear once.
     #[schemars(
         length(min = 1, max = 512),
         regex(
@@ -220,12 +225,12 @@ pub struct AepDataflowStatus {
     pub observed_generation: Option<i64>,
     /// `Ready`, and `Reconciling` or `Stalled` while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
+    #[schemars(schema_with = "status::conditions")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
     /// Last value of the annotation `reconcile.fluxcd.io/requestedAt` that was acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 128))]
+    #[schemars(schema_with = "status::annotation_value")]
     pub last_handled_reconcile_at: Option<String>,
     /// The target connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -249,4 +254,130 @@ pub struct AepDataflowStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub applied_hash: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(source: Option<&str>, expression: Option<&str>, value: Option<&str>) -> MappingRow {
+        MappingRow {
+            source: source.map(str::to_owned),
+            expression: expression.map(str::to_owned),
+            value: value.map(str::to_owned),
+            destination: "_id".into(),
+        }
+    }
+
+    fn dataflow() -> AepDataflow {
+        let spec = AepDataflowSpec {
+            source_ref: SourceReference {
+                kind: SourceKind::CustomerIoSource,
+                name: "customer-io".into(),
+            },
+            target: Target {
+                existing: ExistingDataset {
+                    dataset_id: "63ec807d3f5ce91bd2d06c65".into(),
+                    schema: SchemaReference {
+                        id: "https://ns.adobe.com/t/schemas/1".into(),
+                        major_version: 1,
+                    },
+                },
+            },
+            mapping: vec![row(Some("event_id"), None, None)],
+            ..AepDataflowSpec::default()
+        };
+        AepDataflow::new("events", spec)
+    }
+
+    fn changed(change: impl FnOnce(&mut AepDataflowSpec)) -> AepDataflow {
+        let mut dataflow = dataflow();
+        change(&mut dataflow.spec);
+        dataflow
+    }
+
+    #[test]
+    fn a_row_has_exactly_one_of_source_expression_and_value() {
+        let some = Some("x");
+        for (row, right) in [
+            (row(some, None, None), true),
+            (row(None, some, None), true),
+            (row(None, None, some), true),
+            (row(None, None, None), false),
+            (row(some, some, None), false),
+            (row(some, None, some), false),
+            (row(None, some, some), false),
+            (row(some, some, some), false),
+        ] {
+            let verdict = changed(|spec| spec.mapping.push(row.clone())).validate_cel();
+            assert_eq!(verdict.is_ok(), right, "{row:?}: {verdict:?}");
+            if let Err(errors) = verdict {
+                let text = errors.to_string();
+                assert!(
+                    text.contains("exactly one of source, expression or value"),
+                    "{text}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn source_and_target_cannot_change_and_the_message_says_what_to_do() {
+        type Change = fn(&mut AepDataflowSpec);
+        let changes: [(Change, &str); 4] = [
+            (
+                |spec| spec.source_ref.name = "other".into(),
+                "sourceRef cannot be changed",
+            ),
+            (
+                |spec| spec.target.existing.dataset_id = "other".into(),
+                "target cannot be changed",
+            ),
+            (
+                |spec| spec.target.existing.schema.id = "other".into(),
+                "target cannot be changed",
+            ),
+            (
+                |spec| spec.target.existing.schema.major_version = 2,
+                "target cannot be changed",
+            ),
+        ];
+        for (change, says) in changes {
+            let errors = changed(change)
+                .validate_cel_update(&dataflow())
+                .expect_err(says);
+            let text = errors.to_string();
+            assert!(
+                text.contains(says) && text.contains("Delete this AepDataflow"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn everything_else_may_change() {
+        let other = changed(|spec| {
+            spec.name = Some("n".into());
+            spec.description = Some("d".into());
+            spec.mapping = vec![row(None, None, Some("x"))];
+            spec.state = DesiredState::Disabled;
+            spec.suspend = true;
+        });
+        other.validate_cel_update(&dataflow()).unwrap();
+        dataflow().validate_cel_update(&other).unwrap();
+    }
+
+    #[test]
+    fn what_may_be_left_out_reads_as_the_defaults_of_the_schema() {
+        let text = r#"{
+            "sourceRef": {"name": "customer-io"},
+            "target": {"existing": {
+                "datasetId": "63ec807d3f5ce91bd2d06c65",
+                "schema": {"id": "https://ns.adobe.com/t/schemas/1"}
+            }},
+            "mapping": [{"source": "event_id", "destination": "_id"}]
+        }"#;
+        let spec: AepDataflowSpec = serde_json::from_str(text).unwrap();
+        assert_eq!(spec, dataflow().spec);
+    }
 }

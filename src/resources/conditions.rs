@@ -6,6 +6,8 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
+use super::status::LONGEST_MESSAGE;
+
 /// The remote objects stand as written.
 pub const READY: &str = "Ready";
 /// The operator is still working on it; present only while True.
@@ -155,7 +157,7 @@ impl Standing {
                 type_: type_.to_owned(),
                 status: status.to_owned(),
                 reason: self.reason().to_string(),
-                message: self.message().to_owned(),
+                message: bounded(self.message()),
                 observed_generation: Some(generation),
                 last_transition_time,
             }
@@ -173,14 +175,23 @@ impl Standing {
     }
 }
 
+/// What fits into a condition: a longer message would have the whole status refused.
+fn bounded(message: &str) -> String {
+    message.chars().take(LONGEST_MESSAGE).collect()
+}
+
 /// The condition `type_`, if it stands.
 pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
     conditions.iter().find(|condition| condition.type_ == type_)
 }
 
-/// Whether `Ready` is True.
-pub fn is_ready(conditions: &[Condition]) -> bool {
-    find(conditions, READY).is_some_and(|condition| condition.status == "True")
+/// Whether the last look at this generation ended with something wrong.
+pub fn is_failing(conditions: &[Condition], generation: i64) -> bool {
+    find(conditions, READY).is_some_and(|ready| {
+        ready.status == "False"
+            && ready.observed_generation == Some(generation)
+            && ready.reason != Reason::Progressing.as_str()
+    })
 }
 
 #[cfg(test)]
@@ -236,6 +247,17 @@ mod tests {
         }
         .conditions(&second, 2, at(30));
         assert_eq!(find(&third, READY).unwrap().last_transition_time.0, at(30));
+    }
+
+    #[test]
+    fn a_message_is_cut_to_what_the_schema_takes() {
+        let stalled = Standing::Stalled {
+            reason: Reason::RejectedByPlatform,
+            message: "é".repeat(LONGEST_MESSAGE + 1),
+        };
+        for condition in stalled.conditions(&[], 1, at(10)) {
+            assert_eq!(condition.message.chars().count(), LONGEST_MESSAGE);
+        }
     }
 
     #[test]

@@ -12,11 +12,15 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::fields::{self, SecretReference};
-use super::status::{ConnectionStatus, Pending};
+use super::status::{self, ConnectionStatus, Pending};
 
 /// What a Customer.io source connection should be.
 #[derive(
     CustomResource, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema,
+)]
+#[expect(
+    clippy::duplicated_attributes,
+    reason = "each printcolumn has keys of its own"
 )]
 #[kube(
     group = "aep-operator.dev",
@@ -62,11 +66,13 @@ use super::status::{ConnectionStatus, Pending};
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.sandbox == oldSelf.sandbox").message("sandbox cannot be changed: a source connection stays in its sandbox. Create another CustomerIoSource for the other sandbox.").field_path(".sandbox"))]
 pub struct CustomerIoSourceSpec {
-    /// Name of the source connection in AEP. Default: `<namespace>.<name>` of this resource.
+    /// Name of the source connection in AEP: one line without `[aep-operator/`. Default: `<namespace>.<name>` of this
+    /// resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "fields::display_name")]
     pub name: Option<String>,
-    /// Description of the source connection in AEP; the operator adds its ownership marker at the end.
+    /// Description of the source connection in AEP: one line without `[aep-operator/`, with which the ownership
+    /// marker starts that the operator adds at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "fields::description")]
     pub description: Option<String>,
@@ -94,19 +100,19 @@ pub struct CustomerIoSourceStatus {
     pub observed_generation: Option<i64>,
     /// `Ready`, and `Reconciling` or `Stalled` while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
+    #[schemars(schema_with = "status::conditions")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
     /// Last value of the annotation `reconcile.fluxcd.io/requestedAt` that was acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 128))]
+    #[schemars(schema_with = "status::annotation_value")]
     pub last_handled_reconcile_at: Option<String>,
     /// The source connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_connection: Option<ConnectionStatus>,
     /// IMS organization the source connection was made in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 256))]
     pub organization_id: Option<String>,
     /// Sandbox the source connection was made in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,4 +127,43 @@ pub struct CustomerIoSourceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub applied_hash: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source() -> CustomerIoSource {
+        let spec = CustomerIoSourceSpec {
+            sandbox: "prod".into(),
+            credentials_ref: SecretReference {
+                name: "adobe-credentials".into(),
+            },
+            ..CustomerIoSourceSpec::default()
+        };
+        CustomerIoSource::new("customer-io", spec)
+    }
+
+    #[test]
+    fn the_sandbox_cannot_change_and_the_message_says_what_to_do() {
+        let mut other = source();
+        other.spec.sandbox = "dev".into();
+        other.validate_cel().unwrap();
+        let errors = other.validate_cel_update(&source()).unwrap_err();
+        let text = errors.to_string();
+        assert!(text.contains("sandbox cannot be changed"), "{text}");
+        assert!(text.contains("Create another CustomerIoSource"), "{text}");
+    }
+
+    #[test]
+    fn everything_else_may_change() {
+        let mut other = source();
+        other.spec.name = Some("n".into());
+        other.spec.description = Some("d".into());
+        other.spec.credentials_ref.name = "other".into();
+        other.spec.organization_id = Some("1@AdobeOrg".into());
+        other.spec.suspend = true;
+        other.validate_cel_update(&source()).unwrap();
+        source().validate_cel_update(&other).unwrap();
+    }
 }

@@ -18,13 +18,19 @@ pub struct SecretReference {
     pub name: String,
 }
 
+/// One line of text without space at its ends and without control characters. `\s` is ASCII only in
+/// RE2, `\p{Z}` is every other space and the Unicode line and paragraph separators.
+const LINE: &str = r"^[^\s\p{Z}\p{Cc}]([^\p{Zl}\p{Zp}\p{Cc}]*[^\s\p{Z}\p{Cc}])?$";
+/// The same, or nothing at all: what a template gives for a value left out.
+const LINE_OR_NOTHING: &str = r"^([^\s\p{Z}\p{Cc}]([^\p{Zl}\p{Zp}\p{Cc}]*[^\s\p{Z}\p{Cc}])?)?$";
+
 /// Schema of a Kubernetes object name (RFC 1123 subdomain).
 pub(super) fn object_name(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
         "minLength": 1,
         "maxLength": 253,
-        "pattern": r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$",
+        "pattern": r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
     })
 }
 
@@ -32,21 +38,20 @@ pub(super) fn object_name(_: &mut SchemaGenerator) -> Schema {
 pub(super) fn display_name(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
-        "nullable": true,
         "minLength": 1,
         "maxLength": 200,
-        "pattern": r"^[^\s\p{Cc}]([^\p{Cc}]*[^\s\p{Cc}])?$",
+        "pattern": LINE,
         "not": {"pattern": r"\[aep-operator/"},
     })
 }
 
-/// Schema of an optional description in AEP: one line, room left for the ownership marker.
+/// Schema of an optional description in AEP: one line, room left for the ownership marker. Nothing
+/// tells a space at its end from the one before the marker, so there is none.
 pub(super) fn description(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
-        "nullable": true,
         "maxLength": 500,
-        "pattern": r"^[^\p{Cc}]*$",
+        "pattern": LINE_OR_NOTHING,
         "not": {"pattern": r"\[aep-operator/"},
     })
 }
@@ -65,8 +70,17 @@ pub(super) fn sandbox(_: &mut SchemaGenerator) -> Schema {
 pub(super) fn organization_id(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
-        "nullable": true,
         "maxLength": 64,
         "pattern": r"^[A-Za-z0-9]+@AdobeOrg$",
     })
+}
+
+/// Schema of an optional line of at most 512 characters: the path of an event's field.
+pub(super) fn event_path(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "minLength": 1, "maxLength": 512, "pattern": LINE})
+}
+
+/// Schema of an optional Data Prep expression: one line.
+pub(super) fn expression(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "minLength": 1, "maxLength": 4096, "pattern": LINE})
 }

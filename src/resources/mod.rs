@@ -19,7 +19,9 @@ pub mod status;
 pub use aep_dataflow::{AepDataflow, AepDataflowSpec, AepDataflowStatus};
 pub use customer_io_source::{CustomerIoSource, CustomerIoSourceSpec, CustomerIoSourceStatus};
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+};
 use kube::CustomResourceExt as _;
 
 /// The API group of every resource of this operator.
@@ -33,7 +35,36 @@ pub const ABANDON: &str = "aep-operator.dev/abandon";
 
 /// Every CustomResourceDefinition of this operator, in the order `aep-operator crds` prints them.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
-    vec![CustomerIoSource::crd(), AepDataflow::crd()]
+    let mut definitions = vec![CustomerIoSource::crd(), AepDataflow::crd()];
+    let versions = definitions
+        .iter_mut()
+        .flat_map(|definition| &mut definition.spec.versions);
+    for schema in versions.filter_map(|version| version.schema.as_mut()) {
+        schema.open_api_v3_schema.iter_mut().for_each(tidy);
+    }
+    definitions
+}
+
+/// What the derive cannot be told.
+///
+/// It makes every optional field nullable, and `name: null` would be stored as it stands. Without,
+/// the API server drops the null, and a field that is null is a field left out. And it keeps the
+/// line breaks of a doc comment, where `kubectl explain` wraps lines itself.
+fn tidy(schema: &mut JSONSchemaProps) {
+    schema.nullable = None;
+    if let Some(description) = &mut schema.description {
+        *description = description.replace('\n', " ");
+    }
+    for property in schema
+        .properties
+        .iter_mut()
+        .flat_map(|map| map.values_mut())
+    {
+        tidy(property);
+    }
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        tidy(items);
+    }
 }
 
 /// All definitions as one YAML stream.
@@ -48,4 +79,27 @@ pub fn yaml() -> anyhow::Result<String> {
         stream.push_str(&serde_saphyr::to_string(&definition)?);
     }
     Ok(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stream_holds_one_document_a_definition_in_their_order() {
+        let stream = yaml().unwrap();
+        let documents: Vec<&str> = stream.split("---\n").skip(1).collect();
+        let definitions = definitions();
+        assert_eq!(documents.len(), definitions.len());
+        for (document, definition) in documents.iter().zip(definitions) {
+            let read: CustomResourceDefinition = serde_saphyr::from_str(document).unwrap();
+            assert_eq!(read, definition);
+        }
+    }
+
+    #[test]
+    fn every_name_and_description_refuses_the_prefix_of_the_marker() {
+        let forbidden = format!(r"pattern: \{}", fields::MARKER_PREFIX);
+        assert_eq!(yaml().unwrap().matches(&forbidden).count(), 4);
+    }
 }

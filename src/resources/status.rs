@@ -1,19 +1,64 @@
 //! What the operator writes back, shared by all resources: ids and etags of remote objects, and the
 //! journal of creations under way.
+//!
+//! The bounds here are wide: a status that the API server refuses is an id that nobody remembers.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use schemars::JsonSchema;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// Characters that a condition's message may have: the bound Kubernetes gives its own conditions.
+pub(super) const LONGEST_MESSAGE: usize = 32_768;
+
+/// Schema of the conditions, with the bounds of `metav1.Condition`: they are comments in
+/// Kubernetes' sources, so the generated type lacks them.
+pub(super) fn conditions(generator: &mut SchemaGenerator) -> Schema {
+    let mut condition = generator.subschema_for::<Condition>();
+    let bounds = [
+        (
+            "type",
+            json!({
+                "maxLength": 316,
+                "pattern": r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$",
+            }),
+        ),
+        ("status", json!({"enum": ["True", "False", "Unknown"]})),
+        ("observedGeneration", json!({"minimum": 0})),
+        (
+            "reason",
+            json!({
+                "minLength": 1,
+                "maxLength": 1024,
+                "pattern": r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+            }),
+        ),
+        ("message", json!({"maxLength": LONGEST_MESSAGE})),
+    ];
+    for (field, bounds) in bounds {
+        let property = condition.pointer_mut(&format!("/properties/{field}"));
+        if let (Some(Value::Object(property)), Value::Object(bounds)) = (property, bounds) {
+            property.extend(bounds);
+        }
+    }
+    json_schema!({"type": "array", "maxItems": 16, "items": condition})
+}
+
+/// Schema of an annotation's value. Kubernetes bounds all annotations of an object together by
+/// 256 KiB, so no value that a user can write makes the status refused.
+pub(super) fn annotation_value(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": 262_144})
+}
 
 /// A source or target connection as the Flow Service knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionStatus {
     /// Id given by the Flow Service.
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 256))]
     pub id: String,
     /// Etag of the operator's last write, with the inner quotes the Flow Service gives it.
-    #[schemars(length(max = 128))]
+    #[schemars(length(max = 256))]
     pub etag: String,
 }
 
@@ -22,7 +67,7 @@ pub struct ConnectionStatus {
 #[serde(rename_all = "camelCase")]
 pub struct MappingSetStatus {
     /// Id given by Data Prep.
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 256))]
     pub id: String,
     /// Version of the set's rows; every change of the mapping adds one.
     #[schemars(range(min = 0))]
@@ -34,14 +79,14 @@ pub struct MappingSetStatus {
 #[serde(rename_all = "camelCase")]
 pub struct FlowStatus {
     /// Id given by the Flow Service; part of the URL that Customer.io posts to.
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 256))]
     pub id: String,
     /// Etag of the operator's last write or of the last change it acted on.
-    #[schemars(length(max = 128))]
+    #[schemars(length(max = 256))]
     pub etag: String,
     /// State as the Flow Service names it, such as `enabled`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 256))]
     pub state: Option<String>,
 }
 
