@@ -15,12 +15,16 @@ pub struct Clock {
 impl Clock {
     /// A clock that shows `start` now.
     pub fn starting_at(start: Timestamp) -> Self {
-        Self { start, since: Instant::now() }
+        Self {
+            start,
+            since: Instant::now(),
+        }
     }
 
     /// The time of day, in whole seconds as Kubernetes writes it.
     pub fn now(&self) -> Timestamp {
-        let elapsed = SignedDuration::try_from(self.since.elapsed()).unwrap_or(SignedDuration::ZERO);
+        let elapsed =
+            SignedDuration::try_from(self.since.elapsed()).unwrap_or(SignedDuration::ZERO);
         let now = self.start.saturating_add(elapsed).unwrap_or(self.start);
         Timestamp::from_second(now.as_second()).unwrap_or(now)
     }

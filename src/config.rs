@@ -38,8 +38,7 @@ pub struct RunArgs {
     /// Address of /livez, /readyz and /metrics.
     #[arg(long, env = "AEP_OPERATOR_LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
-    /// Owner in the markers of remote objects. Default: the uid of the namespace kube-system. Keep it
-    /// over a rebuild of the cluster, and the new cluster finds its own objects.
+    /// Owner in the markers of remote objects. Default: the uid of the namespace kube-system.
     #[arg(long, env = "AEP_OPERATOR_OWNER_ID", value_parser = owner_id)]
     pub owner_id: Option<String>,
     /// Limit of one call to Adobe.
@@ -114,9 +113,16 @@ impl RunArgs {
         if settle < timeout {
             return Err(ConfigError::Settle { settle, timeout });
         }
-        let bounds = Bounds { min: self.retry_min, max: self.retry_max, slow: self.stalled_retry };
+        let bounds = Bounds {
+            min: self.retry_min,
+            max: self.retry_max,
+            slow: self.stalled_retry,
+        };
         if bounds.min > bounds.max {
-            return Err(ConfigError::Retry { min: bounds.min, max: bounds.max });
+            return Err(ConfigError::Retry {
+                min: bounds.min,
+                max: bounds.max,
+            });
         }
         Ok(bounds)
     }
@@ -124,8 +130,9 @@ impl RunArgs {
 
 /// `90s`, `2m`, `500ms`: a number and a unit, more than zero.
 fn duration(text: &str) -> Result<Duration, String> {
-    let signed: k8s_openapi::jiff::SignedDuration =
-        text.parse().map_err(|_| format!("\"{text}\" is no duration; write it like 500ms, 90s or 2m"))?;
+    let signed: k8s_openapi::jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| format!("\"{text}\" is no duration; write it like 500ms, 90s or 2m"))?;
     Duration::try_from(signed)
         .ok()
         .filter(|duration| !duration.is_zero())
@@ -148,7 +155,9 @@ mod tests {
 
     fn parse(args: &[&str]) -> RunArgs {
         let words = ["aep-operator", "run"].iter().chain(args);
-        let Command::Run(args) = Cli::try_parse_from(words).unwrap().command else { panic!("not run") };
+        let Command::Run(args) = Cli::try_parse_from(words).unwrap().command else {
+            panic!("not run")
+        };
         *args
     }
 
@@ -171,8 +180,21 @@ mod tests {
 
     #[test]
     fn plain_http_is_for_loopback_only() {
-        assert!(parse(&["--platform-url", "http://platform.example"]).endpoints().is_err());
-        assert!(parse(&["--platform-url", "http://127.0.0.1:1", "--ims-url", "http://127.0.0.1:1"]).endpoints().is_ok());
+        assert!(
+            parse(&["--platform-url", "http://platform.example"])
+                .endpoints()
+                .is_err()
+        );
+        assert!(
+            parse(&[
+                "--platform-url",
+                "http://127.0.0.1:1",
+                "--ims-url",
+                "http://127.0.0.1:1"
+            ])
+            .endpoints()
+            .is_ok()
+        );
         assert!(parse(&[]).endpoints().is_ok());
     }
 

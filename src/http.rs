@@ -28,13 +28,23 @@ pub async fn serve(
         .map_err(|error| anyhow::anyhow!("--listen {listen}: {error}; choose a free address"))?;
     let text = move || {
         let metrics = Arc::clone(&metrics);
-        async move { ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], metrics.text()) }
+        async move {
+            (
+                [(
+                    CONTENT_TYPE,
+                    "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                )],
+                metrics.text(),
+            )
+        }
     };
     let routes = Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(async move || readiness(&ready)))
         .route("/metrics", get(text));
-    axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await?;
+    axum::serve(listener, routes)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await?;
     Ok(())
 }
 
@@ -42,6 +52,9 @@ fn readiness(ready: &CancellationToken) -> (StatusCode, &'static str) {
     if ready.is_cancelled() {
         (StatusCode::OK, "ok\n")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the custom resources have not all been listed yet: are the CRDs installed?\n")
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the custom resources have not all been listed yet: are the CRDs installed?\n",
+        )
     }
 }

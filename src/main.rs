@@ -14,8 +14,13 @@ fn main() -> anyhow::Result<()> {
         Command::Run(args) => {
             telemetry::start(args.log_format, &args.log)?;
             let provider = rustls::crypto::ring::default_provider();
-            provider.install_default().ok().context("a TLS provider was installed before")?;
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            provider
+                .install_default()
+                .ok()
+                .context("a TLS provider was installed before")?;
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()?;
             runtime.block_on(operator::run(*args))
         }
     }

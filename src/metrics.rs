@@ -53,7 +53,11 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::default();
         let calls = Family::<CallLabels, Counter>::default();
-        registry.register("aep_requests", "Calls to Adobe by operation and class of answer", calls.clone());
+        registry.register(
+            "aep_requests",
+            "Calls to Adobe by operation and class of answer",
+            calls.clone(),
+        );
         let call_seconds = Family::<OperationLabel, Histogram>::new_with_constructor(seconds);
         registry.register_with_unit(
             "aep_request_duration",
@@ -62,7 +66,11 @@ impl Default for Metrics {
             call_seconds.clone(),
         );
         let reconciles = Family::<ReconcileLabels, Counter>::default();
-        registry.register("controller_runtime_reconcile", "Reconciles by controller and result", reconciles.clone());
+        registry.register(
+            "controller_runtime_reconcile",
+            "Reconciles by controller and result",
+            reconciles.clone(),
+        );
         let reconcile_seconds = Family::<ControllerLabel, Histogram>::new_with_constructor(seconds);
         registry.register_with_unit(
             "controller_runtime_reconcile_time",
@@ -70,23 +78,45 @@ impl Default for Metrics {
             Unit::Seconds,
             reconcile_seconds.clone(),
         );
-        Self { registry, calls, call_seconds, reconciles, reconcile_seconds }
+        Self {
+            registry,
+            calls,
+            call_seconds,
+            reconciles,
+            reconcile_seconds,
+        }
     }
 }
 
 impl Metrics {
     /// A call to Adobe ended.
     pub fn called(&self, call: &CallRecord) {
-        let CallRecord { operation, class, elapsed, .. } = *call;
-        self.calls.get_or_create(&CallLabels { operation, class }).inc();
-        self.call_seconds.get_or_create(&OperationLabel { operation }).observe(elapsed.as_secs_f64());
+        let CallRecord {
+            operation,
+            class,
+            elapsed,
+            ..
+        } = *call;
+        self.calls
+            .get_or_create(&CallLabels { operation, class })
+            .inc();
+        self.call_seconds
+            .get_or_create(&OperationLabel { operation })
+            .observe(elapsed.as_secs_f64());
     }
 
     /// A reconcile ended.
     pub fn reconciled(&self, controller: &str, result: &'static str, elapsed: Duration) {
         let controller = controller.to_lowercase();
-        self.reconciles.get_or_create(&ReconcileLabels { controller: controller.clone(), result }).inc();
-        self.reconcile_seconds.get_or_create(&ControllerLabel { controller }).observe(elapsed.as_secs_f64());
+        self.reconciles
+            .get_or_create(&ReconcileLabels {
+                controller: controller.clone(),
+                result,
+            })
+            .inc();
+        self.reconcile_seconds
+            .get_or_create(&ControllerLabel { controller })
+            .observe(elapsed.as_secs_f64());
     }
 
     /// The text that Prometheus reads.

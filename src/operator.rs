@@ -59,7 +59,9 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         client,
         platform: Platform::new(service, endpoints, options),
         owner,
-        settings: Settings { create_settle: args.create_settle },
+        settings: Settings {
+            create_settle: args.create_settle,
+        },
         clock: Clock::starting_at(Timestamp::now()),
         journal: Watched::default(),
         sources: Side::new(retries(), wake_sources),
@@ -70,7 +72,13 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     tokio::spawn(stop_on_signal(stop.clone())?);
     let wakes = Wakes { sources, dataflows };
     let ready = CancellationToken::new();
-    let controllers = controllers::run(context, wakes, Arc::clone(&metrics), ready.clone(), stop.clone());
+    let controllers = controllers::run(
+        context,
+        wakes,
+        Arc::clone(&metrics),
+        ready.clone(),
+        stop.clone(),
+    );
     let http = http::serve(args.listen, metrics, ready, stop.clone());
     tokio::pin!(http);
     tokio::select! {
@@ -82,9 +90,9 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
 }
 
 async fn kubernetes() -> anyhow::Result<Client> {
-    let mut config = kube::Config::infer()
-        .await
-        .context("no Kubernetes configuration: run in a Pod with a ServiceAccount, or set KUBECONFIG")?;
+    let mut config = kube::Config::infer().await.context(
+        "no Kubernetes configuration: run in a Pod with a ServiceAccount, or set KUBECONFIG",
+    )?;
     // A refused write is decided on again from what is there by then, never just sent again.
     config.default_retry = false;
     Client::try_from(config).context("Kubernetes client")
@@ -94,7 +102,9 @@ async fn cluster_uid(client: &Client) -> anyhow::Result<String> {
     let system = within(Api::<Namespace>::all(client.clone()).get("kube-system")).await.context(
         "reading the namespace kube-system, whose uid marks what is ours in AEP; allow it or set --owner-id",
     )?;
-    system.uid().context("the namespace kube-system has no uid; set --owner-id")
+    system
+        .uid()
+        .context("the namespace kube-system has no uid; set --owner-id")
 }
 
 /// A future that cancels `stop` on the first signal and ends the process on the second.

@@ -57,7 +57,11 @@ pub struct Side {
 impl Side {
     /// A controller's state; `wakes` takes what [`Side::wake`] is called with.
     pub fn new(retries: Retries, wakes: UnboundedSender<Key>) -> Self {
-        Self { dependencies: Dependencies::default(), retries, wakes }
+        Self {
+            dependencies: Dependencies::default(),
+            retries,
+            wakes,
+        }
     }
 
     /// Something a resource waits for has happened: it is reconciled now, whatever it was told.
@@ -79,7 +83,9 @@ impl Watched {
     pub fn watched(&self, uid: &str, kind: RemoteKind, attempt: i64) -> Duration {
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let entry = since.entry((uid.to_owned(), kind)).or_insert((attempt, now));
+        let entry = since
+            .entry((uid.to_owned(), kind))
+            .or_insert((attempt, now));
         if entry.0 != attempt {
             *entry = (attempt, now);
         }
@@ -88,6 +94,9 @@ impl Watched {
 
     /// The creation is settled.
     pub fn forget(&self, uid: &str, kind: RemoteKind) {
-        self.since.lock().unwrap_or_else(PoisonError::into_inner).remove(&(uid.to_owned(), kind));
+        self.since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&(uid.to_owned(), kind));
     }
 }

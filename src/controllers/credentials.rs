@@ -84,7 +84,11 @@ fn parse(
     };
     let (client_id, client_secret) = (need("clientId")?, need("clientSecret")?);
     let organization_id = need("orgId")?;
-    if let Some(pinned) = spec.organization_id.as_ref().filter(|pinned| **pinned != organization_id) {
+    if let Some(pinned) = spec
+        .organization_id
+        .as_ref()
+        .filter(|pinned| **pinned != organization_id)
+    {
         return Err(Failure::stalled(
             Reason::OrganizationMismatch,
             format!(
@@ -118,14 +122,24 @@ mod tests {
     use super::*;
 
     fn data(entries: &[(&str, &str)]) -> BTreeMap<String, ByteString> {
-        entries.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.as_bytes().to_vec()))).collect()
+        entries
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), ByteString(value.as_bytes().to_vec())))
+            .collect()
     }
 
     fn spec(pin: Option<&str>) -> CustomerIoSourceSpec {
-        CustomerIoSourceSpec { organization_id: pin.map(str::to_owned), ..CustomerIoSourceSpec::default() }
+        CustomerIoSourceSpec {
+            organization_id: pin.map(str::to_owned),
+            ..CustomerIoSourceSpec::default()
+        }
     }
 
-    const WHOLE: [(&str, &str); 3] = [("clientId", "id"), ("clientSecret", "s3cret\n"), ("orgId", "A@AdobeOrg")];
+    const WHOLE: [(&str, &str); 3] = [
+        ("clientId", "id"),
+        ("clientSecret", "s3cret\n"),
+        ("orgId", "A@AdobeOrg"),
+    ];
 
     #[test]
     fn a_trailing_newline_in_a_secret_does_no_harm() {
@@ -137,10 +151,17 @@ mod tests {
     #[test]
     fn a_wrong_key_is_named() {
         for missing in ["clientId", "clientSecret", "orgId"] {
-            let rest: Vec<_> = WHOLE.into_iter().filter(|(key, _)| *key != missing).collect();
+            let rest: Vec<_> = WHOLE
+                .into_iter()
+                .filter(|(key, _)| *key != missing)
+                .collect();
             let failure = parse("creds", &data(&rest), &spec(None), None).unwrap_err();
             assert_eq!(failure.reason, Reason::SecretMissing);
-            assert!(failure.message.contains(missing) && failure.message.contains("creds"), "{}", failure.message);
+            assert!(
+                failure.message.contains(missing) && failure.message.contains("creds"),
+                "{}",
+                failure.message
+            );
             assert!(!failure.message.contains("s3cret"));
         }
     }
@@ -149,7 +170,15 @@ mod tests {
     fn a_secret_of_another_organization_is_refused() {
         let failure = parse("creds", &data(&WHOLE), &spec(Some("B@AdobeOrg")), None).unwrap_err();
         assert_eq!(failure.reason, Reason::OrganizationMismatch);
-        assert!(parse("creds", &data(&WHOLE), &spec(Some("A@AdobeOrg")), Some("A@AdobeOrg")).is_ok());
+        assert!(
+            parse(
+                "creds",
+                &data(&WHOLE),
+                &spec(Some("A@AdobeOrg")),
+                Some("A@AdobeOrg")
+            )
+            .is_ok()
+        );
         let failure = parse("creds", &data(&WHOLE), &spec(None), Some("C@AdobeOrg")).unwrap_err();
         assert_eq!(failure.reason, Reason::OrganizationMismatch);
     }

@@ -19,7 +19,10 @@ pub struct Key {
 impl Key {
     /// A key from its parts.
     pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
     }
 }
 
@@ -59,7 +62,11 @@ impl Dependencies {
             }
         }
         for new in &now {
-            index.dependents.entry(new.clone()).or_default().insert(dependent.clone());
+            index
+                .dependents
+                .entry(new.clone())
+                .or_default()
+                .insert(dependent.clone());
         }
         if !now.is_empty() {
             index.of.insert(dependent.clone(), now);
@@ -69,8 +76,13 @@ impl Dependencies {
     /// Who depends on `dependency`.
     pub fn dependents(&self, dependency: &Dependency) -> Vec<Key> {
         let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut keys: Vec<Key> =
-            index.dependents.get(dependency).into_iter().flatten().cloned().collect();
+        let mut keys: Vec<Key> = index
+            .dependents
+            .get(dependency)
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
         keys.sort();
         keys
     }
@@ -87,7 +99,10 @@ mod tests {
         let secret = |name: &str| Dependency::Secret(Key::new("n", name));
         dependencies.set(&a, [secret("one"), Dependency::Source(Key::new("n", "s"))]);
         dependencies.set(&b, [secret("one")]);
-        assert_eq!(dependencies.dependents(&secret("one")), [a.clone(), b.clone()]);
+        assert_eq!(
+            dependencies.dependents(&secret("one")),
+            [a.clone(), b.clone()]
+        );
         dependencies.set(&a, [secret("two")]);
         assert_eq!(dependencies.dependents(&secret("one")), [b]);
         assert_eq!(dependencies.dependents(&secret("two")), [a.clone()]);

@@ -21,7 +21,7 @@ use crate::plan::marker::Identity;
 use crate::plan::pace::Pace;
 use crate::plan::{Failure, Plan, RemoteKind, Step, Wait};
 use crate::platform::{ApiError, Class, Sandbox};
-use crate::resources::conditions::{Reason, Standing};
+use crate::resources::conditions::{Reason, Standing, is_failing};
 
 use super::context::Context;
 use super::credentials::Access;
@@ -56,7 +56,10 @@ pub trait Subject<S: ManagedStatus>: Send {
     fn missing(&mut self, kind: RemoteKind, status: &S);
 
     /// The last look before `steps` run, with their intents written: a reason not to run them.
-    fn veto(&self, steps: &[Step]) -> impl Future<Output = Result<Option<Failure>, RecordError>> + Send {
+    fn veto(
+        &self,
+        steps: &[Step],
+    ) -> impl Future<Output = Result<Option<Failure>, RecordError>> + Send {
         let _ = steps;
         async { Ok(None) }
     }
@@ -80,7 +83,10 @@ pub enum End {
 
 impl From<Failure> for End {
     fn from(failure: Failure) -> Self {
-        Self::Failed { failure, step: None }
+        Self::Failed {
+            failure,
+            step: None,
+        }
     }
 }
 
@@ -100,7 +106,10 @@ pub struct Run<'a, K: Managed> {
 
 impl<K: Managed> Run<'_, K> {
     /// Runs plans of `subject` until there is nothing to do now.
-    pub async fn drive(&mut self, subject: &mut impl Subject<K::Status>) -> Result<End, RecordError> {
+    pub async fn drive(
+        &mut self,
+        subject: &mut impl Subject<K::Status>,
+    ) -> Result<End, RecordError> {
         let mut stale = 0;
         for _ in 0..ROUNDS {
             let steps = match subject.plan(&self.record.status) {
@@ -114,8 +123,12 @@ impl<K: Managed> Run<'_, K> {
                 self.withdraw(&steps, subject);
                 return Ok(failure.into());
             }
-            let results =
-                join_all(steps.iter().map(|step| execute(self.sandbox, self.identity, step))).await;
+            let results = join_all(
+                steps
+                    .iter()
+                    .map(|step| execute(self.sandbox, self.identity, step)),
+            )
+            .await;
             let mut end: Option<End> = None;
             for (step, result) in steps.into_iter().zip(results) {
                 let ended = match result {
@@ -138,22 +151,34 @@ impl<K: Managed> Run<'_, K> {
         Ok(Failure::passing(Reason::Progressing, message, Pace::Backoff).into())
     }
 
-    /// Writes down every creation among `steps`, with whatever else the status has to say by now;
-    /// and that what stands is no longer what was last applied, before a change makes it so.
+    /// Before anything is created or changed: writes down every creation among `steps`, with whatever
+    /// else the status has to say by now; and that what stands is no longer what was last applied,
+    /// before a change makes it so.
     async fn intend(&mut self, steps: &[Step]) -> Result<(), RecordError> {
-        if !steps.iter().any(Step::converges) {
+        if !steps
+            .iter()
+            .any(|step| step.creates().is_some() || step.changes())
+        {
             return Ok(());
         }
         let now = self.context.clock.now();
         let generation = self.record.generation();
         let common = self.record.status.common();
-        *common.applied_hash = None;
+        if steps.iter().any(Step::changes) {
+            *common.applied_hash = None;
+        }
         for (kind, attempt) in steps.iter().filter_map(Step::creates) {
             journal::intend(common.pending, kind, attempt, now);
         }
-        let message = "Bringing the remote objects to what the spec says.".to_owned();
-        let standing = Standing::Reconciling { reason: Reason::Progressing, message };
-        *common.conditions = standing.conditions(common.conditions, generation, now);
+        // Another try at what failed before is no news; only its outcome may be.
+        if !is_failing(common.conditions, generation) {
+            let message = "Bringing the remote objects to what the spec says.".to_owned();
+            let standing = Standing::Reconciling {
+                reason: Reason::Progressing,
+                message,
+            };
+            *common.conditions = standing.conditions(common.conditions, generation, now);
+        }
         self.record.flush(Purpose::Intent).await?;
         Ok(())
     }
@@ -166,10 +191,20 @@ impl<K: Managed> Run<'_, K> {
         }
     }
 
-    async fn took(&mut self, subject: &mut impl Subject<K::Status>, step: &Step, outcome: &Outcome) {
+    async fn took(
+        &mut self,
+        subject: &mut impl Subject<K::Status>,
+        step: &Step,
+        outcome: &Outcome,
+    ) {
         let status = &mut self.record.status;
         match outcome {
-            Outcome::Created { kind, id, etag, version } => {
+            Outcome::Created {
+                kind,
+                id,
+                etag,
+                version,
+            } => {
                 status.record(*kind, id, etag.as_str(), *version);
                 journal::settle(status.common().pending, *kind);
                 self.context.journal.forget(&self.identity.uid, *kind);
@@ -193,7 +228,10 @@ impl<K: Managed> Run<'_, K> {
         attempt: i64,
         ids: Vec<String>,
     ) -> Option<End> {
-        let watched = self.context.journal.watched(&self.identity.uid, kind, attempt);
+        let watched = self
+            .context
+            .journal
+            .watched(&self.identity.uid, kind, attempt);
         let status = &mut self.record.status;
         match journal::judge(ids, watched, self.context.settings.create_settle) {
             Finding::Stands { id } => {
@@ -239,9 +277,18 @@ impl<K: Managed> Run<'_, K> {
              To change them, create this resource anew."
         );
         warn!(step = %step, "{note}");
-        subject.fold(&Outcome::Kept { kind, id: id.to_owned() }, &mut self.record.status);
+        subject.fold(
+            &Outcome::Kept {
+                kind,
+                id: id.to_owned(),
+            },
+            &mut self.record.status,
+        );
         let reference = self.record.resource.object_ref(&());
-        self.context.events.publish(&reference, Note::warning("NameKept", step, note)).await;
+        self.context
+            .events
+            .publish(&reference, Note::warning("NameKept", step, note))
+            .await;
     }
 
     async fn failed(
@@ -256,13 +303,17 @@ impl<K: Managed> Run<'_, K> {
         if let Some((kind, attempt)) = step.creates() {
             if error.outcome_unknown {
                 // Starts the settling time.
-                self.context.journal.watched(&self.identity.uid, kind, attempt);
+                self.context
+                    .journal
+                    .watched(&self.identity.uid, kind, attempt);
                 subject.unsettled(kind, attempt);
             } else {
                 journal::settle(self.record.status.common().pending, kind);
                 subject.absent(kind, attempt);
             }
-        } else if error.class == Class::NotFound && !matches!(step, Step::Delete { .. } | Step::FindUsers { .. }) {
+        } else if error.class == Class::NotFound
+            && !matches!(step, Step::Delete { .. } | Step::FindUsers { .. })
+        {
             subject.missing(kind, &self.record.status);
             return None;
         } else if let (Step::Patch { kind, id, .. }, Class::Rejected) = (&step, error.class)
@@ -276,7 +327,10 @@ impl<K: Managed> Run<'_, K> {
             return None;
         }
         let failure = Failure::from_call(error, &step.to_string(), &self.access.scope);
-        Some(End::Failed { failure, step: Some(step) })
+        Some(End::Failed {
+            failure,
+            step: Some(step),
+        })
     }
 }
 
@@ -288,7 +342,11 @@ fn worse(one: Option<End>, other: Option<End>) -> Option<End> {
         End::Waiting(_) | End::Done => 0,
     };
     match (one, other) {
-        (Some(one), Some(other)) => Some(if weight(&other) > weight(&one) { other } else { one }),
+        (Some(one), Some(other)) => Some(if weight(&other) > weight(&one) {
+            other
+        } else {
+            one
+        }),
         (one, other) => one.or(other),
     }
 }
@@ -297,20 +355,32 @@ fn worse(one: Option<End>, other: Option<End>) -> Option<End> {
 fn done(step: &Step, outcome: &Outcome) -> Option<Note> {
     let title = step.kind().title();
     Some(match (step, outcome) {
-        (_, Outcome::Created { id, .. }) => Note::normal("Created", step, format!("Created {title} {id}.")),
+        (_, Outcome::Created { id, .. }) => {
+            Note::normal("Created", step, format!("Created {title} {id}."))
+        }
         (Step::Act { .. }, Outcome::Changed { .. }) => {
             Note::normal("Changed", step, format!("Asked AEP to {step}."))
         }
-        (_, Outcome::Changed { id, .. }) => Note::normal("Updated", step, format!("Updated {title} {id}.")),
+        (_, Outcome::Changed { id, .. }) => {
+            Note::normal("Updated", step, format!("Updated {title} {id}."))
+        }
         (_, Outcome::Mapped(mapping)) => Note::normal(
             "Updated",
             step,
-            format!("Wrote version {} of {title} {}.", mapping.version, mapping.id),
+            format!(
+                "Wrote version {} of {title} {}.",
+                mapping.version, mapping.id
+            ),
         ),
         (_, Outcome::Deleted { id, gone: true, .. }) => {
             Note::normal("Deleted", step, format!("Deleted {title} {id}."))
         }
-        (_, Outcome::Deleted { id, gone: false, .. }) => Note::warning(
+        (
+            _,
+            Outcome::Deleted {
+                id, gone: false, ..
+            },
+        ) => Note::warning(
             "LeftBehind",
             step,
             format!("AEP did not delete {title} {id}; it stays there, unused. It can be ignored."),

@@ -34,12 +34,20 @@ pub struct Note {
 impl Note {
     /// Something was done.
     pub fn normal(reason: &str, step: &Step, note: String) -> Self {
-        Self { warning: false, reason: reason.to_owned(), action: action(step), note }
+        Self {
+            warning: false,
+            reason: reason.to_owned(),
+            action: action(step),
+            note,
+        }
     }
 
     /// Something could not be done.
     pub fn warning(reason: &str, step: &Step, note: String) -> Self {
-        Self { warning: true, ..Self::normal(reason, step, note) }
+        Self {
+            warning: true,
+            ..Self::normal(reason, step, note)
+        }
     }
 }
 
@@ -64,14 +72,23 @@ fn action(step: &Step) -> String {
 impl Events {
     /// Events of this process, published as `client`.
     pub fn new(client: Client, instance: Option<String>) -> Self {
-        let reporter = Reporter { controller: "aep-operator".to_owned(), instance };
-        Self { recorder: Recorder::new(client, reporter) }
+        let reporter = Reporter {
+            controller: "aep-operator".to_owned(),
+            instance,
+        };
+        Self {
+            recorder: Recorder::new(client, reporter),
+        }
     }
 
     /// Publishes `note` about `regarding`.
     pub async fn publish(&self, regarding: &ObjectReference, note: Note) {
         let event = Event {
-            type_: if note.warning { EventType::Warning } else { EventType::Normal },
+            type_: if note.warning {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
             reason: note.reason,
             note: Some(cut(note.note)),
             action: note.action,
@@ -86,7 +103,10 @@ impl Events {
 
 fn cut(mut note: String) -> String {
     if note.len() > NOTE_MAX {
-        let end = (0..=NOTE_MAX).rev().find(|index| note.is_char_boundary(*index)).unwrap_or_default();
+        let end = (0..=NOTE_MAX)
+            .rev()
+            .find(|index| note.is_char_boundary(*index))
+            .unwrap_or_default();
         note.truncate(end);
     }
     note
@@ -99,9 +119,15 @@ mod tests {
 
     #[test]
     fn steps_have_actions_of_their_own() {
-        let delete = |kind| Step::Delete { kind, id: "x y".into() };
+        let delete = |kind| Step::Delete {
+            kind,
+            id: "x y".into(),
+        };
         assert_eq!(action(&delete(RemoteKind::Flow)), "DeleteFlow");
-        assert_eq!(action(&delete(RemoteKind::TargetConnection)), "DeleteTargetConnection");
+        assert_eq!(
+            action(&delete(RemoteKind::TargetConnection)),
+            "DeleteTargetConnection"
+        );
     }
 
     #[test]

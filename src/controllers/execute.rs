@@ -3,8 +3,9 @@
 use crate::plan::marker::{Identity, Marker};
 use crate::plan::{RemoteKind, Step};
 use crate::platform::{
-    ApiError, CUSTOMER_IO_CONNECTION_SPEC, Created, DATA_LAKE_CONNECTION_SPEC, Etag, Filter, Flow, MappingRef,
-    MappingSet, STREAMING_FLOW_SPEC, Sandbox, SourceConnection, TargetConnection,
+    ApiError, CUSTOMER_IO_CONNECTION_SPEC, Created, DATA_LAKE_CONNECTION_SPEC, Deleted, Etag,
+    Filter, Flow, MappingRef, MappingSet, STREAMING_FLOW_SPEC, Sandbox, SourceConnection,
+    TargetConnection,
 };
 
 /// What a step brought.
@@ -12,66 +13,134 @@ use crate::platform::{
 #[expect(missing_docs, reason = "the fields are named after what they hold")]
 pub enum Outcome {
     /// The object was created.
-    Created { kind: RemoteKind, id: String, etag: Etag, version: u64 },
+    Created {
+        kind: RemoteKind,
+        id: String,
+        etag: Etag,
+        version: u64,
+    },
     /// These objects carry the resource's marker.
-    LookedUp { kind: RemoteKind, attempt: i64, ids: Vec<String> },
+    LookedUp {
+        kind: RemoteKind,
+        attempt: i64,
+        ids: Vec<String>,
+    },
     SourceConnection(Box<SourceConnection>),
     TargetConnection(Box<TargetConnection>),
     MappingSet(Box<MappingSet>),
     Flow(Box<Flow>),
     /// A connection or flow was changed or acted on.
-    Changed { kind: RemoteKind, id: String, etag: Etag },
+    Changed {
+        kind: RemoteKind,
+        id: String,
+        etag: Etag,
+    },
     /// A connection could not be changed and stays as it is.
-    Kept { kind: RemoteKind, id: String },
+    Kept {
+        kind: RemoteKind,
+        id: String,
+    },
     /// A mapping set has a new version.
     Mapped(MappingRef),
     /// Flows that name the source connection: id and name of each.
     Users(Vec<String>),
     /// The object is gone; `false`: it could not be deleted and stays.
-    Deleted { kind: RemoteKind, id: String, gone: bool },
+    Deleted {
+        kind: RemoteKind,
+        id: String,
+        gone: bool,
+    },
 }
 
 /// Runs `step` in `sandbox` for the resource `identity`.
-pub async fn execute(sandbox: &Sandbox, identity: &Identity, step: &Step) -> Result<Outcome, ApiError> {
-    let created = |kind, Created { id, etag }| Outcome::Created { kind, id, etag, version: 0 };
+pub async fn execute(
+    sandbox: &Sandbox,
+    identity: &Identity,
+    step: &Step,
+) -> Result<Outcome, ApiError> {
+    let created = |kind, Created { id, etag }| Outcome::Created {
+        kind,
+        id,
+        etag,
+        version: 0,
+    };
     match step {
-        Step::CreateSourceConnection { body, .. } => {
-            Ok(created(step.kind(), sandbox.create_source_connection(body).await?))
-        }
-        Step::CreateTargetConnection { body, .. } => {
-            Ok(created(step.kind(), sandbox.create_target_connection(body).await?))
-        }
+        Step::CreateSourceConnection { body, .. } => Ok(created(
+            step.kind(),
+            sandbox.create_source_connection(body).await?,
+        )),
+        Step::CreateTargetConnection { body, .. } => Ok(created(
+            step.kind(),
+            sandbox.create_target_connection(body).await?,
+        )),
         Step::CreateFlow { body, .. } => Ok(created(step.kind(), sandbox.create_flow(body).await?)),
         Step::CreateMappingSet { body, .. } => {
             let MappingRef { id, version } = sandbox.create_mapping_set(body).await?;
-            Ok(Outcome::Created { kind: step.kind(), id, etag: Etag::default(), version })
+            Ok(Outcome::Created {
+                kind: step.kind(),
+                id,
+                etag: Etag::default(),
+                version,
+            })
         }
         Step::UpdateMappingSet { id, body } => {
             Ok(Outcome::Mapped(sandbox.update_mapping_set(id, body).await?))
         }
         Step::Act { id, action } => {
             let Created { id, etag } = sandbox.act_on_flow(id, *action).await?;
-            Ok(Outcome::Changed { kind: RemoteKind::Flow, id, etag })
+            Ok(Outcome::Changed {
+                kind: RemoteKind::Flow,
+                id,
+                etag,
+            })
         }
         Step::Read { kind, id } => read(sandbox, *kind, id).await,
         Step::LookUp { kind, attempt } => {
             let ids = look_up(sandbox, identity, *kind, *attempt).await?;
-            Ok(Outcome::LookedUp { kind: *kind, attempt: *attempt, ids })
+            Ok(Outcome::LookedUp {
+                kind: *kind,
+                attempt: *attempt,
+                ids,
+            })
         }
-        Step::Patch { kind, id, etag, operations } => {
+        Step::Patch {
+            kind,
+            id,
+            etag,
+            operations,
+        } => {
             let Created { id, etag } = match kind {
-                RemoteKind::SourceConnection => sandbox.patch_source_connection(id, etag, operations).await?,
-                RemoteKind::TargetConnection => sandbox.patch_target_connection(id, etag, operations).await?,
-                RemoteKind::Flow | RemoteKind::MappingSet => sandbox.patch_flow(id, etag, operations).await?,
+                RemoteKind::SourceConnection => {
+                    sandbox
+                        .patch_source_connection(id, etag, operations)
+                        .await?
+                }
+                RemoteKind::TargetConnection => {
+                    sandbox
+                        .patch_target_connection(id, etag, operations)
+                        .await?
+                }
+                RemoteKind::Flow | RemoteKind::MappingSet => {
+                    sandbox.patch_flow(id, etag, operations).await?
+                }
             };
-            Ok(Outcome::Changed { kind: *kind, id, etag })
+            Ok(Outcome::Changed {
+                kind: *kind,
+                id,
+                etag,
+            })
         }
         Step::FindUsers { source_connection } => {
             let filter = Filter::new().eq("sourceConnectionIds[]", source_connection);
             let mut flows = sandbox.list_flows(&filter).await?;
             // That this property can be filtered by is documented; that nothing else comes back is not.
             flows.retain(|flow| flow.source_connection_ids.contains(source_connection));
-            Ok(Outcome::Users(flows.into_iter().map(|flow| format!("{} (\"{}\")", flow.id, flow.name)).collect()))
+            Ok(Outcome::Users(
+                flows
+                    .into_iter()
+                    .map(|flow| format!("{} (\"{}\")", flow.id, flow.name))
+                    .collect(),
+            ))
         }
         Step::Delete { kind, id } => delete(sandbox, *kind, id).await,
     }
@@ -85,7 +154,9 @@ async fn read(sandbox: &Sandbox, kind: RemoteKind, id: &str) -> Result<Outcome, 
         RemoteKind::TargetConnection => {
             Outcome::TargetConnection(Box::new(sandbox.get_target_connection(id).await?))
         }
-        RemoteKind::MappingSet => Outcome::MappingSet(Box::new(sandbox.get_mapping_set(id, None).await?)),
+        RemoteKind::MappingSet => {
+            Outcome::MappingSet(Box::new(sandbox.get_mapping_set(id, None).await?))
+        }
         RemoteKind::Flow => Outcome::Flow(Box::new(sandbox.get_flow(id).await?)),
     })
 }
@@ -108,21 +179,40 @@ async fn look_up(
             let found = sandbox
                 .list_source_connections(&by("connectionSpec.id", CUSTOMER_IO_CONNECTION_SPEC))
                 .await?;
-            found.into_iter().filter(|found| ours(&found.description)).map(|found| found.id).collect()
+            found
+                .into_iter()
+                .filter(|found| ours(&found.description))
+                .map(|found| found.id)
+                .collect()
         }
         RemoteKind::TargetConnection => {
-            let found =
-                sandbox.list_target_connections(&by("connectionSpec.id", DATA_LAKE_CONNECTION_SPEC)).await?;
-            found.into_iter().filter(|found| ours(&found.description)).map(|found| found.id).collect()
+            let found = sandbox
+                .list_target_connections(&by("connectionSpec.id", DATA_LAKE_CONNECTION_SPEC))
+                .await?;
+            found
+                .into_iter()
+                .filter(|found| ours(&found.description))
+                .map(|found| found.id)
+                .collect()
         }
         RemoteKind::Flow => {
-            let found = sandbox.list_flows(&by("flowSpec.id", STREAMING_FLOW_SPEC)).await?;
-            found.into_iter().filter(|found| ours(&found.description)).map(|found| found.id).collect()
+            let found = sandbox
+                .list_flows(&by("flowSpec.id", STREAMING_FLOW_SPEC))
+                .await?;
+            found
+                .into_iter()
+                .filter(|found| ours(&found.description))
+                .map(|found| found.id)
+                .collect()
         }
         RemoteKind::MappingSet => {
             let name = identity.marker(kind, attempt).to_string();
             let found = sandbox.list_mapping_sets(&name).await?;
-            found.into_iter().filter(|found| ours(&found.name)).map(|found| found.id).collect()
+            found
+                .into_iter()
+                .filter(|found| ours(&found.name))
+                .map(|found| found.id)
+                .collect()
         }
     })
 }
@@ -135,15 +225,24 @@ async fn delete(sandbox: &Sandbox, kind: RemoteKind, id: &str) -> Result<Outcome
         RemoteKind::Flow => sandbox.delete_flow(id).await,
     };
     let gone = match result {
+        // A 404 may also say that there is no such operation.
+        Ok(Deleted::AlreadyGone) if kind == RemoteKind::MappingSet => {
+            sandbox.get_mapping_set(id, None).await.is_err()
+        }
         Ok(_) => true,
         // No documentation shows that a mapping set can be deleted; one that cannot is left, and named.
         Err(error) if kind == RemoteKind::MappingSet && refused_for_good(&error) => false,
         Err(error) => return Err(error),
     };
-    Ok(Outcome::Deleted { kind, id: id.to_owned(), gone })
+    Ok(Outcome::Deleted {
+        kind,
+        id: id.to_owned(),
+        gone,
+    })
 }
 
 fn refused_for_good(error: &ApiError) -> bool {
     use crate::platform::Class::{NotFound, Permission, Rejected, Unexpected};
-    matches!(error.class, NotFound | Permission | Rejected | Unexpected) || error.status == Some(405)
+    matches!(error.class, NotFound | Permission | Rejected | Unexpected)
+        || error.status == Some(405)
 }

@@ -46,12 +46,18 @@ pub trait ManagedStatus:
 
     /// Everything that may still stand in AEP.
     fn holdings(&self) -> Vec<Holding> {
-        let standing = RemoteKind::ALL
-            .into_iter()
-            .filter_map(|kind| self.id(kind).map(|id| Holding::Standing { kind, id: id.to_owned() }));
+        let standing = RemoteKind::ALL.into_iter().filter_map(|kind| {
+            self.id(kind).map(|id| Holding::Standing {
+                kind,
+                id: id.to_owned(),
+            })
+        });
         let pending = self.pending().iter().filter_map(|entry| {
             let kind = RemoteKind::from_word(&entry.object)?;
-            Some(Holding::Pending { kind, attempt: entry.attempt })
+            Some(Holding::Pending {
+                kind,
+                attempt: entry.attempt,
+            })
         });
         standing.chain(pending).collect()
     }

@@ -5,9 +5,9 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt as _;
 use kube::api::Api;
 use kube::runtime::controller::Action;
-use kube::ResourceExt as _;
 use tracing::{info, warn};
 
 use crate::plan::marker::Identity;
@@ -36,7 +36,9 @@ pub enum Observed<S> {
 }
 
 /// What a kind of resource adds to the common road.
-pub trait Kind: Managed<DynamicType = ()> + kube::Resource<Scope = k8s_openapi::NamespaceResourceScope> {
+pub trait Kind:
+    Managed<DynamicType = ()> + kube::Resource<Scope = k8s_openapi::NamespaceResourceScope>
+{
     /// What it depends on, read live.
     type Surroundings: Debug + Send + Sync;
     /// Its planner over what is known.
@@ -80,13 +82,21 @@ pub trait Kind: Managed<DynamicType = ()> + kube::Resource<Scope = k8s_openapi::
     ) -> Self::Subject<'a>;
 
     /// A better explanation of a refusal by the platform, where there is one.
-    fn diagnose(&self, sandbox: &Sandbox, refusal: Failure) -> impl Future<Output = Failure> + Send {
+    fn diagnose(
+        &self,
+        sandbox: &Sandbox,
+        refusal: Failure,
+    ) -> impl Future<Output = Failure> + Send {
         let _ = sandbox;
         async { refusal }
     }
 
     /// Fills in what a status says beyond ids, once everything stands.
-    fn settled(subject: &Self::Subject<'_>, surroundings: &Self::Surroundings, status: &mut Self::Status);
+    fn settled(
+        subject: &Self::Subject<'_>,
+        surroundings: &Self::Surroundings,
+        status: &mut Self::Status,
+    );
 
     /// The message beside `Ready=True`.
     fn ready_message(status: &Self::Status) -> String;
@@ -100,7 +110,9 @@ pub fn known<S: ManagedStatus, R, T>(
     refer: impl FnOnce(&str) -> R,
 ) -> Known<R, T> {
     match (journal::find(status.pending(), kind), status.id(kind)) {
-        (Some(entry), _) => Known::Pending { attempt: entry.attempt },
+        (Some(entry), _) => Known::Pending {
+            attempt: entry.attempt,
+        },
         (None, Some(id)) if trusted => Known::Trusted(refer(id)),
         (None, Some(id)) => Known::Recorded(refer(id)),
         (None, None) => Known::Absent,
@@ -114,7 +126,9 @@ pub async fn reconcile<K: Kind>(context: &Context, key: &Key) -> Result<Action, 
         forget::<K>(context, key);
         return Ok(Action::await_change());
     };
-    K::side(context).dependencies.set(key, resource.dependencies(&key.namespace));
+    K::side(context)
+        .dependencies
+        .set(key, resource.dependencies(&key.namespace));
     let record = Record::new(api, resource);
     if record.resource.meta().deletion_timestamp.is_some() {
         return delete(context, key, record).await;
@@ -129,7 +143,14 @@ async fn converge<K: Kind>(
 ) -> Result<Action, RecordError> {
     let resource = record.resource.clone();
     if resource.suspended() {
-        return conclude(context, key, &mut record, Ending::Suspended, Inputs::of(&())).await;
+        return conclude(
+            context,
+            key,
+            &mut record,
+            Ending::Suspended,
+            Inputs::of(&()),
+        )
+        .await;
     }
     let surroundings = match resource.observe(context).await? {
         Observed::Whole(surroundings) => surroundings,
@@ -145,7 +166,14 @@ async fn converge<K: Kind>(
     let access = K::access(&surroundings);
     if let Err(error) = context.platform.authenticate(&access.credentials).await {
         let failure = Failure::from_call(&error, "get an access token", &access.scope);
-        return conclude(context, key, &mut record, Ending::Run(failure.into()), inputs).await;
+        return conclude(
+            context,
+            key,
+            &mut record,
+            Ending::Run(failure.into()),
+            inputs,
+        )
+        .await;
     }
     if !record.has_finalizer() {
         record.add_finalizer().await?;
@@ -157,13 +185,29 @@ async fn converge<K: Kind>(
         let handled = requested.is_none() || requested == common.last_handled_reconcile_at.as_ref();
         common.applied_hash.clone().filter(|_| handled)
     };
-    let sandbox = context.platform.sandbox(access.credentials.clone(), &access.scope.sandbox);
-    let mut subject =
-        resource.subject(context, &identity, &record.status, &surroundings, trusted_hash.as_deref());
-    let mut run = Run { context, record: &mut record, identity: &identity, sandbox: &sandbox, access };
+    let sandbox = context
+        .platform
+        .sandbox(access.credentials.clone(), &access.scope.sandbox);
+    let mut subject = resource.subject(
+        context,
+        &identity,
+        &record.status,
+        &surroundings,
+        trusted_hash.as_deref(),
+    );
+    let mut run = Run {
+        context,
+        record: &mut record,
+        identity: &identity,
+        sandbox: &sandbox,
+        access,
+    };
     let end = match run.drive(&mut subject).await? {
         End::Failed { failure, step } if failure.reason == Reason::RejectedByPlatform => {
-            End::Failed { failure: resource.diagnose(&sandbox, failure).await, step }
+            End::Failed {
+                failure: resource.diagnose(&sandbox, failure).await,
+                step,
+            }
         }
         end => end,
     };
@@ -178,14 +222,21 @@ async fn converge<K: Kind>(
     conclude(context, key, &mut record, Ending::Run(end), inputs).await
 }
 
-async fn delete<K: Kind>(context: &Context, key: &Key, mut record: Record<K>) -> Result<Action, RecordError> {
+async fn delete<K: Kind>(
+    context: &Context,
+    key: &Key,
+    mut record: Record<K>,
+) -> Result<Action, RecordError> {
     if !record.has_finalizer() {
         forget::<K>(context, key);
         return Ok(Action::await_change());
     }
     let resource = record.resource.clone();
     let holdings = record.status.holdings();
-    let abandoned = resource.annotations().get(ABANDON).is_some_and(|value| value == "true");
+    let abandoned = resource
+        .annotations()
+        .get(ABANDON)
+        .is_some_and(|value| value == "true");
     if holdings.is_empty() || abandoned {
         if !holdings.is_empty() {
             let left = super::deletion::describe(&holdings);
@@ -193,9 +244,14 @@ async fn delete<K: Kind>(context: &Context, key: &Key, mut record: Record<K>) ->
                 warning: true,
                 reason: "Abandoned".into(),
                 action: "Abandon".into(),
-                note: format!("Let go of {left} as the annotation {ABANDON} asks; they stay in AEP."),
+                note: format!(
+                    "Let go of {left} as the annotation {ABANDON} asks; they stay in AEP."
+                ),
             };
-            context.events.publish(&resource.object_ref(&()), note).await;
+            context
+                .events
+                .publish(&resource.object_ref(&()), note)
+                .await;
         }
         return finish(context, key, record, &resource).await;
     }
@@ -211,9 +267,17 @@ async fn delete<K: Kind>(context: &Context, key: &Key, mut record: Record<K>) ->
         return Ok(Action::requeue(remaining));
     }
     let identity = identity(context, &resource, key);
-    let sandbox = context.platform.sandbox(access.credentials.clone(), &access.scope.sandbox);
+    let sandbox = context
+        .platform
+        .sandbox(access.credentials.clone(), &access.scope.sandbox);
     let mut subject = super::deletion::Deletion::default();
-    let mut run = Run { context, record: &mut record, identity: &identity, sandbox: &sandbox, access: &access };
+    let mut run = Run {
+        context,
+        record: &mut record,
+        identity: &identity,
+        sandbox: &sandbox,
+        access: &access,
+    };
     match run.drive(&mut subject).await? {
         End::Done => finish(context, key, record, &resource).await,
         end => conclude(context, key, &mut record, Ending::Deletion(end), inputs).await,
@@ -281,11 +345,18 @@ async fn conclude<K: Kind>(
     let side = K::side(context);
     let (standing, note, pace) = match ending {
         Ending::Suspended => (Standing::Suspended, None, None),
-        Ending::Run(End::Done) => {
-            (Standing::Ready { message: K::ready_message(&record.status) }, None, None)
-        }
+        Ending::Run(End::Done) => (
+            Standing::Ready {
+                message: K::ready_message(&record.status),
+            },
+            None,
+            None,
+        ),
         Ending::Run(End::Waiting(wait)) | Ending::Deletion(End::Waiting(wait)) => {
-            let standing = Standing::Reconciling { reason: wait.reason, message: wait.message };
+            let standing = Standing::Reconciling {
+                reason: wait.reason,
+                message: wait.message,
+            };
             (standing, None, wait.poll.then_some(Pace::Poll))
         }
         Ending::Run(End::Failed { failure, .. }) => {
@@ -339,14 +410,25 @@ async fn tell<K: Kind>(
     let (namespace, name) = (&key.namespace, &key.name);
     let note = note.unwrap_or_else(|| ready.message.clone());
     let failing = matches!(standing, Standing::Stalled { .. })
-        || matches!(standing.reason(), Reason::PlatformUnavailable | Reason::Throttled | Reason::WaitingForSource);
+        || matches!(
+            standing.reason(),
+            Reason::PlatformUnavailable | Reason::Throttled
+        );
     if failing {
         warn!(namespace, name, reason = ready.reason, "{note}");
     } else {
         info!(namespace, name, reason = ready.reason, "{note}");
     }
-    let note = Note { warning: failing, reason: ready.reason.clone(), action: "Reconcile".into(), note };
-    context.events.publish(&record.resource.object_ref(&()), note).await;
+    let note = Note {
+        warning: failing,
+        reason: ready.reason.clone(),
+        action: "Reconcile".into(),
+        note,
+    };
+    context
+        .events
+        .publish(&record.resource.object_ref(&()), note)
+        .await;
 }
 
 /// How soon to come back after the API server failed.
@@ -356,7 +438,9 @@ pub fn after_error(context: &Side, key: &Key, error: &RecordError) -> Duration {
         RecordError::Conflict => Duration::from_millis(100),
         RecordError::Gone => Duration::from_secs(1),
         RecordError::Kube(_) | RecordError::Timeout => {
-            context.retries.again(key, Inputs::of(&"kubernetes"), Pace::Backoff)
+            context
+                .retries
+                .again(key, Inputs::of(&"kubernetes"), Pace::Backoff)
         }
     }
 }

@@ -10,8 +10,8 @@
 
 use std::time::Duration;
 
-use kube::api::{Api, Patch, PatchParams};
 use kube::ResourceExt as _;
+use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Map, Value, json};
 
 use crate::resources::FINALIZER;
@@ -49,7 +49,9 @@ impl From<kube::Error> for RecordError {
 }
 
 /// Bounds a call to the API server.
-pub async fn within<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, RecordError> {
+pub async fn within<T>(
+    call: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, RecordError> {
     match tokio::time::timeout(LIMIT, call).await {
         Ok(result) => Ok(result?),
         Err(_) => Err(RecordError::Timeout),
@@ -83,7 +85,13 @@ impl<K: Managed> Record<K> {
         let status = resource.status().cloned().unwrap_or_default();
         let written = to_value(&status);
         let version = resource.resource_version().unwrap_or_default();
-        Self { api, resource, status, written, version }
+        Self {
+            api,
+            resource,
+            status,
+            written,
+            version,
+        }
     }
 
     /// Generation of the spec this record is about.
@@ -93,13 +101,18 @@ impl<K: Managed> Record<K> {
 
     /// Whether our finalizer stands.
     pub fn has_finalizer(&self) -> bool {
-        self.resource.finalizers().iter().any(|name| name == FINALIZER)
+        self.resource
+            .finalizers()
+            .iter()
+            .any(|name| name == FINALIZER)
     }
 
     /// Writes the status if it changed; says whether it did.
     pub async fn flush(&mut self, purpose: Purpose) -> Result<bool, RecordError> {
         let status = to_value(&self.status);
-        let Some(change) = merge_diff(&self.written, &status) else { return Ok(false) };
+        let Some(change) = merge_diff(&self.written, &status) else {
+            return Ok(false);
+        };
         let name = self.resource.name_any();
         loop {
             let patch = json!({"metadata": {"resourceVersion": self.version}, "status": change});
@@ -140,9 +153,14 @@ impl<K: Managed> Record<K> {
     }
 
     async fn set_finalizers(&mut self, finalizers: Vec<String>) -> Result<(), RecordError> {
-        let patch = json!({"metadata": {"resourceVersion": self.version, "finalizers": finalizers}});
+        let patch =
+            json!({"metadata": {"resourceVersion": self.version, "finalizers": finalizers}});
         let name = self.resource.name_any();
-        let after = within(self.api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch))).await?;
+        let after = within(
+            self.api
+                .patch(&name, &PatchParams::default(), &Patch::Merge(&patch)),
+        )
+        .await?;
         self.version = after.resource_version().unwrap_or_default();
         self.resource.meta_mut().finalizers = after.meta().finalizers.clone();
         Ok(())
@@ -169,10 +187,14 @@ fn merge_diff(from: &Value, to: &Value) -> Option<Value> {
     if from == to {
         return None;
     }
-    let (Value::Object(before), Value::Object(after)) = (from, to) else { return Some(to.clone()) };
+    let (Value::Object(before), Value::Object(after)) = (from, to) else {
+        return Some(to.clone());
+    };
     let mut patch = Map::new();
     for (key, value) in after {
-        let change = before.get(key).map_or_else(|| Some(value.clone()), |old| merge_diff(old, value));
+        let change = before
+            .get(key)
+            .map_or_else(|| Some(value.clone()), |old| merge_diff(old, value));
         if let Some(change) = change {
             patch.insert(key.clone(), change);
         }
@@ -192,7 +214,10 @@ mod tests {
         let from = json!({"flow": {"id": "f", "etag": "1"}, "inletUrl": "u", "kept": [1]});
         let to = json!({"flow": {"id": "f", "etag": "2"}, "kept": [1], "new": true});
         let patch = merge_diff(&from, &to).unwrap();
-        assert_eq!(patch, json!({"flow": {"etag": "2"}, "inletUrl": null, "new": true}));
+        assert_eq!(
+            patch,
+            json!({"flow": {"etag": "2"}, "inletUrl": null, "new": true})
+        );
         assert_eq!(merge_diff(&to, &to), None);
     }
 }

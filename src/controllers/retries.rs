@@ -9,8 +9,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rand::rngs::StdRng;
 use rand::RngExt as _;
+use rand::rngs::StdRng;
 use tokio::time::Instant;
 
 use crate::plan::pace::{Bounds, Pace, delay};
@@ -49,7 +49,11 @@ pub struct Retries {
 impl Retries {
     /// Nothing to wait for yet.
     pub fn new(bounds: Bounds, random: StdRng) -> Self {
-        Self { bounds, random: Mutex::new(random), entries: Mutex::default() }
+        Self {
+            bounds,
+            random: Mutex::new(random),
+            entries: Mutex::default(),
+        }
     }
 
     /// How long `key` still has to wait, if it has to and its inputs are the same.
@@ -68,16 +72,31 @@ impl Retries {
             .get(key)
             .filter(|entry| entry.inputs == inputs && alike(entry.pace, pace))
             .map_or(0, |entry| entry.attempt.saturating_add(1));
-        let random = self.random.lock().unwrap_or_else(PoisonError::into_inner).random::<f64>();
+        let random = self
+            .random
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .random::<f64>();
         let wait = delay(pace, attempt, &self.bounds, random);
         let not_before = Instant::now() + wait;
-        entries.insert(key.clone(), Entry { inputs, pace, attempt, not_before });
+        entries.insert(
+            key.clone(),
+            Entry {
+                inputs,
+                pace,
+                attempt,
+                not_before,
+            },
+        );
         wait
     }
 
     /// Notes that `key` has nothing to wait for.
     pub fn clear(&self, key: &Key) {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key);
     }
 }
 
@@ -92,7 +111,10 @@ mod tests {
     use super::*;
 
     fn retries() -> (Retries, Key) {
-        (Retries::new(Bounds::default(), StdRng::seed_from_u64(7)), Key::new("n", "a"))
+        (
+            Retries::new(Bounds::default(), StdRng::seed_from_u64(7)),
+            Key::new("n", "a"),
+        )
     }
 
     #[tokio::test(start_paused = true)]
@@ -116,7 +138,9 @@ mod tests {
     async fn waits_grow_while_nothing_changes() {
         let (retries, key) = retries();
         let inputs = Inputs::of(&1);
-        let polls: Vec<_> = (0..10).map(|_| retries.again(&key, inputs, Pace::Poll)).collect();
+        let polls: Vec<_> = (0..10)
+            .map(|_| retries.again(&key, inputs, Pace::Poll))
+            .collect();
         assert!(polls[9] > polls[0] * 5, "{polls:?}");
         retries.clear(&key);
         assert_eq!(retries.again(&key, inputs, Pace::Poll), polls[0]);

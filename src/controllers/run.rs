@@ -52,15 +52,24 @@ pub async fn run(
     ready: CancellationToken,
     stop: CancellationToken,
 ) {
-    let shared = Arc::new(Shared { context: Arc::clone(&context), metrics });
+    let shared = Arc::new(Shared {
+        context: Arc::clone(&context),
+        metrics,
+    });
     let sources = controller::<CustomerIoSource>(&context, wakes.sources, &stop);
     let source_store = sources.store();
     let sources = drain(on_secrets(sources, &context), Arc::clone(&shared));
     let dataflows = controller::<AepDataflow>(&context, wakes.dataflows, &stop);
     let dataflow_store = dataflows.store();
-    let dataflows = drain(on_sources(on_secrets(dataflows, &context), &context), shared);
+    let dataflows = drain(
+        on_sources(on_secrets(dataflows, &context), &context),
+        shared,
+    );
     let readiness = async {
-        let seen = futures::join!(source_store.wait_until_ready(), dataflow_store.wait_until_ready());
+        let seen = futures::join!(
+            source_store.wait_until_ready(),
+            dataflow_store.wait_until_ready()
+        );
         if let (Ok(()), Ok(())) = seen {
             ready.cancel();
         }
@@ -132,7 +141,9 @@ fn on_sources(
 
 fn dependents<K: Kind>(context: &Context, on: &Dependency) -> Vec<ObjectRef<PartialObjectMeta<K>>> {
     let keys = K::side(context).dependencies.dependents(on);
-    keys.into_iter().map(|key| ObjectRef::new(&key.name).within(&key.namespace)).collect()
+    keys.into_iter()
+        .map(|key| ObjectRef::new(&key.name).within(&key.namespace))
+        .collect()
 }
 
 fn key_of(object: &impl Resource) -> Key {
@@ -141,7 +152,11 @@ fn key_of(object: &impl Resource) -> Key {
 
 async fn drain<K: Kind>(controller: Controller<PartialObjectMeta<K>>, shared: Arc<Shared>) {
     controller
-        .run(step::<K>, |_, _: &Infallible, _| Action::await_change(), shared)
+        .run(
+            step::<K>,
+            |_, _: &Infallible, _| Action::await_change(),
+            shared,
+        )
         .for_each(|result| async move {
             match result {
                 // An object that went between its last event and its turn.
@@ -153,13 +168,24 @@ async fn drain<K: Kind>(controller: Controller<PartialObjectMeta<K>>, shared: Ar
 }
 
 /// One reconcile: never an error to kube's Controller, which knows no attempts; never a panic.
-async fn step<K: Kind>(object: Arc<PartialObjectMeta<K>>, shared: Arc<Shared>) -> Result<Action, Infallible> {
+async fn step<K: Kind>(
+    object: Arc<PartialObjectMeta<K>>,
+    shared: Arc<Shared>,
+) -> Result<Action, Infallible> {
     let key = key_of(&*object);
     let kind = K::kind(&());
-    let span = info_span!("reconcile", kind = &*kind, namespace = key.namespace, name = key.name);
+    let span = info_span!(
+        "reconcile",
+        kind = &*kind,
+        namespace = key.namespace,
+        name = key.name
+    );
     let started = Instant::now();
     let side = K::side(&shared.context);
-    let reconciled = AssertUnwindSafe(reconcile::<K>(&shared.context, &key)).catch_unwind().instrument(span).await;
+    let reconciled = AssertUnwindSafe(reconcile::<K>(&shared.context, &key))
+        .catch_unwind()
+        .instrument(span)
+        .await;
     let (action, result) = match reconciled {
         Ok(Ok(action)) => (action, "success"),
         Ok(Err(error)) => {
@@ -167,11 +193,18 @@ async fn step<K: Kind>(object: Arc<PartialObjectMeta<K>>, shared: Arc<Shared>) -
             (Action::requeue(after_error(side, &key, &error)), "error")
         }
         Err(_) => {
-            error!(kind = &*kind, namespace = key.namespace, name = key.name, "reconcile panicked; please report it");
-            (Action::requeue(side.retries.again(&key, Inputs::of(&"panic"), Pace::Slow)), "panic")
+            error!(
+                kind = &*kind,
+                namespace = key.namespace,
+                name = key.name,
+                "reconcile panicked; please report it"
+            );
+            (
+                Action::requeue(side.retries.again(&key, Inputs::of(&"panic"), Pace::Slow)),
+                "panic",
+            )
         }
     };
     shared.metrics.reconciled(&kind, result, started.elapsed());
     Ok(action)
 }
-

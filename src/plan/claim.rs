@@ -44,9 +44,15 @@ pub fn decide(me: &Claimant, others: &[Claimant]) -> Verdict {
         return Verdict::Holds;
     }
     let first = |claimants: Vec<&Claimant>| {
-        claimants.into_iter().min_by_key(|other| (other.created, &other.name)).map(|other| other.name.clone())
+        claimants
+            .into_iter()
+            .min_by_key(|other| (other.created, &other.name))
+            .map(|other| other.name.clone())
     };
-    let standing = others.iter().filter(|other| other.flow == FlowProgress::Standing).collect();
+    let standing = others
+        .iter()
+        .filter(|other| other.flow == FlowProgress::Standing)
+        .collect();
     if let Some(holder) = first(standing) {
         return Verdict::HeldBy(holder);
     }
@@ -57,7 +63,10 @@ pub fn decide(me: &Claimant, others: &[Claimant]) -> Verdict {
     if let Some(holder) = first(older) {
         return Verdict::HeldBy(holder);
     }
-    let unsettled = others.iter().filter(|other| other.flow == FlowProgress::Pending).collect();
+    let unsettled = others
+        .iter()
+        .filter(|other| other.flow == FlowProgress::Pending)
+        .collect();
     first(unsettled).map_or(Verdict::Holds, Verdict::Unsettled)
 }
 
@@ -66,35 +75,57 @@ mod tests {
     use super::*;
 
     fn claimant(name: &str, created: i64, flow: FlowProgress) -> Claimant {
-        Claimant { name: name.into(), created, flow }
+        Claimant {
+            name: name.into(),
+            created,
+            flow,
+        }
     }
 
     #[test]
     fn the_oldest_holds_the_source() {
-        let (old, young) = (claimant("z", 1, FlowProgress::None), claimant("a", 2, FlowProgress::None));
+        let (old, young) = (
+            claimant("z", 1, FlowProgress::None),
+            claimant("a", 2, FlowProgress::None),
+        );
         assert_eq!(decide(&old, std::slice::from_ref(&young)), Verdict::Holds);
         assert_eq!(decide(&young, &[old]), Verdict::HeldBy("z".into()));
     }
 
     #[test]
     fn of_the_same_second_the_first_name_holds_it() {
-        let (a, b) = (claimant("a", 1, FlowProgress::None), claimant("b", 1, FlowProgress::None));
+        let (a, b) = (
+            claimant("a", 1, FlowProgress::None),
+            claimant("b", 1, FlowProgress::None),
+        );
         assert_eq!(decide(&a, std::slice::from_ref(&b)), Verdict::Holds);
         assert_eq!(decide(&b, &[a]), Verdict::HeldBy("a".into()));
     }
 
     #[test]
     fn a_flow_that_stands_is_not_taken_from_a_younger_one() {
-        let (old, young) = (claimant("old", 1, FlowProgress::Pending), claimant("new", 2, FlowProgress::Standing));
-        assert_eq!(decide(&old, std::slice::from_ref(&young)), Verdict::HeldBy("new".into()));
+        let (old, young) = (
+            claimant("old", 1, FlowProgress::Pending),
+            claimant("new", 2, FlowProgress::Standing),
+        );
+        assert_eq!(
+            decide(&old, std::slice::from_ref(&young)),
+            Verdict::HeldBy("new".into())
+        );
         assert_eq!(decide(&young, &[old]), Verdict::Holds);
     }
 
     #[test]
     fn two_that_race_never_both_go_on() {
         // Both wrote their intent before either looked.
-        let (a, b) = (claimant("a", 1, FlowProgress::Pending), claimant("b", 1, FlowProgress::Pending));
-        assert_eq!(decide(&a, std::slice::from_ref(&b)), Verdict::Unsettled("b".into()));
+        let (a, b) = (
+            claimant("a", 1, FlowProgress::Pending),
+            claimant("b", 1, FlowProgress::Pending),
+        );
+        assert_eq!(
+            decide(&a, std::slice::from_ref(&b)),
+            Verdict::Unsettled("b".into())
+        );
         assert_eq!(decide(&b, &[a]), Verdict::HeldBy("a".into()));
     }
 }

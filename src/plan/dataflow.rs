@@ -1,10 +1,13 @@
 //! The planner of an `AepDataflow`: target connection and mapping set at the same time, then the flow
 //! on both and the source, then the URL it is given.
 
-use crate::platform::{Flow, FlowState, MappingRef, MappingSet, PatchOperation, TargetConnection};
+use crate::platform::{
+    Flow, FlowState, MappingRef, MappingRow, MappingSet, PatchOperation, SourceType,
+    TargetConnection,
+};
 use crate::resources::conditions::Reason;
 
-use super::desired::DesiredDataflow;
+use super::desired::{DesiredDataflow, kept_attempt};
 use super::failure::Failure;
 use super::{Known, Plan, RemoteKind, Step, Wait};
 
@@ -34,7 +37,11 @@ pub struct NextAttempts {
 
 impl Default for NextAttempts {
     fn default() -> Self {
-        Self { target: 1, mapping: 1, flow: 1 }
+        Self {
+            target: 1,
+            mapping: 1,
+            flow: 1,
+        }
     }
 }
 
@@ -55,7 +62,9 @@ pub enum SourceView {
 
 impl Default for SourceView {
     fn default() -> Self {
-        Self::NotYet { message: String::new() }
+        Self::NotYet {
+            message: String::new(),
+        }
     }
 }
 
@@ -69,35 +78,58 @@ pub fn plan(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Plan {
         return Plan::Run(steps);
     }
     let of_target = |found: &TargetConnection| found.id.clone();
-    let (Some(target), Some(mapping)) =
-        (observed.target.standing(of_target), observed.mapping.standing(MappingSet::reference))
-    else {
+    let (Some(target), Some(mapping)) = (
+        observed.target.standing(of_target),
+        observed.mapping.standing(MappingSet::reference),
+    ) else {
         // Unreachable by construction of `groundwork`; reading again is always safe.
         return Plan::Wait(progressing());
     };
+    flow(desired, observed, &target, &mapping)
+}
+
+/// The flow, on a target connection and a mapping set that stand.
+fn flow(
+    desired: &DesiredDataflow,
+    observed: &ObservedDataflow,
+    target: &str,
+    mapping: &MappingRef,
+) -> Plan {
     match &observed.flow {
         Known::Absent => match &observed.source {
             SourceView::Standing { id } => {
                 let attempt = observed.next_attempts.flow;
-                let body = desired.flow(attempt, id, &target, &mapping);
+                let body = desired.flow(attempt, id, target, mapping);
                 Plan::Run(vec![Step::CreateFlow { attempt, body }])
             }
-            SourceView::NotYet { message } => {
-                Plan::Wait(Wait { reason: Reason::WaitingForSource, message: message.clone(), poll: false })
-            }
+            SourceView::NotYet { message } => Plan::Wait(Wait {
+                reason: Reason::WaitingForSource,
+                message: message.clone(),
+                poll: false,
+            }),
         },
-        Known::Read(flow) => converge(desired, flow, &mapping),
+        Known::Read(flow) => converge(desired, flow, mapping),
         Known::Trusted(_) => Plan::Done,
         Known::Pending { .. } | Known::Recorded(_) | Known::Missing(_) => Plan::Wait(progressing()),
     }
 }
 
 fn progressing() -> Wait {
-    Wait { reason: Reason::Progressing, message: "Working on the remote objects.".into(), poll: true }
+    Wait {
+        reason: Reason::Progressing,
+        message: "Working on the remote objects.".into(),
+        poll: true,
+    }
 }
 
 fn missing(observed: &ObservedDataflow) -> Option<Failure> {
-    let ObservedDataflow { source: _, target, mapping, flow, next_attempts: _ } = observed;
+    let ObservedDataflow {
+        source: _,
+        target,
+        mapping,
+        flow,
+        next_attempts: _,
+    } = observed;
     if let Known::Missing(id) = flow {
         return Some(Failure::remote_missing(RemoteKind::Flow, id));
     }
@@ -110,17 +142,26 @@ fn missing(observed: &ObservedDataflow) -> Option<Failure> {
     }
 }
 
-/// Everything that needs no other object to be settled first: look-ups, reads, and what target
-/// connection and mapping set lack.
+/// What the flow is built on, and everything that has to be known first: look-ups, reads, creations, and
+/// the rows of the mapping set.
 fn groundwork(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Vec<Step> {
     let mut steps = Vec::new();
     let kind = RemoteKind::TargetConnection;
     match &observed.target {
-        Known::Pending { attempt } => steps.push(Step::LookUp { kind, attempt: *attempt }),
-        Known::Recorded(id) => steps.push(Step::Read { kind, id: id.clone() }),
+        Known::Pending { attempt } => steps.push(Step::LookUp {
+            kind,
+            attempt: *attempt,
+        }),
+        Known::Recorded(id) => steps.push(Step::Read {
+            kind,
+            id: id.clone(),
+        }),
         Known::Absent => {
             let attempt = observed.next_attempts.target;
-            steps.push(Step::CreateTargetConnection { attempt, body: desired.target_connection(attempt) });
+            steps.push(Step::CreateTargetConnection {
+                attempt,
+                body: desired.target_connection(attempt),
+            });
         }
         // Its name is not kept up: Adobe advises against patching a connection whose flow does not see
         // the change, and dataset and schema cannot change in the spec.
@@ -128,22 +169,40 @@ fn groundwork(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Vec<Ste
     }
     let kind = RemoteKind::MappingSet;
     match &observed.mapping {
-        Known::Pending { attempt } => steps.push(Step::LookUp { kind, attempt: *attempt }),
-        Known::Recorded(found) => steps.push(Step::Read { kind, id: found.id.clone() }),
+        Known::Pending { attempt } => steps.push(Step::LookUp {
+            kind,
+            attempt: *attempt,
+        }),
+        Known::Recorded(found) => steps.push(Step::Read {
+            kind,
+            id: found.id.clone(),
+        }),
         Known::Absent => {
             let attempt = observed.next_attempts.mapping;
-            steps.push(Step::CreateMappingSet { attempt, body: desired.mapping_set(attempt) });
+            steps.push(Step::CreateMappingSet {
+                attempt,
+                body: desired.mapping_set(attempt),
+            });
         }
         Known::Read(found) if !same_rows(desired, found) => {
-            let attempt = super::marker::Marker::split(&found.name).map_or(1, |m| m.1.attempt);
-            steps.push(Step::UpdateMappingSet { id: found.id.clone(), body: desired.mapping_set(attempt) });
+            let attempt = kept_attempt(kind, &desired.identity, &found.name);
+            steps.push(Step::UpdateMappingSet {
+                id: found.id.clone(),
+                body: desired.mapping_set(attempt),
+            });
         }
         Known::Read(_) | Known::Trusted(_) | Known::Missing(_) => {}
     }
     let kind = RemoteKind::Flow;
     match &observed.flow {
-        Known::Pending { attempt } => steps.push(Step::LookUp { kind, attempt: *attempt }),
-        Known::Recorded(id) => steps.push(Step::Read { kind, id: id.clone() }),
+        Known::Pending { attempt } => steps.push(Step::LookUp {
+            kind,
+            attempt: *attempt,
+        }),
+        Known::Recorded(id) => steps.push(Step::Read {
+            kind,
+            id: id.clone(),
+        }),
         Known::Absent | Known::Read(_) | Known::Trusted(_) | Known::Missing(_) => {}
     }
     steps
@@ -151,12 +210,29 @@ fn groundwork(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Vec<Ste
 
 /// Rows are a set: their order has no meaning to Data Prep.
 fn same_rows(desired: &DesiredDataflow, found: &MappingSet) -> bool {
-    let sorted = |rows: &[crate::platform::MappingRow]| {
-        let mut rows = rows.to_vec();
-        rows.sort_by(|a, b| a.destination.cmp(&b.destination));
+    fn sorted(rows: &[MappingRow]) -> Vec<&MappingRow> {
+        let mut rows: Vec<&MappingRow> = rows.iter().collect();
+        rows.sort_by_key(|row| &row.destination);
         rows
-    };
-    sorted(&desired.rows) == sorted(&found.mappings)
+    }
+    let (wanted, found) = (sorted(&desired.rows), sorted(&found.mappings));
+    wanted.len() == found.len()
+        && wanted
+            .into_iter()
+            .zip(found)
+            .all(|(wanted, found)| same_row(wanted, found))
+}
+
+/// What fields and expressions are called when read back is documented, what a fixed value is called is
+/// not: an unknown word is no difference there, or the row would be written for ever.
+fn same_row(wanted: &MappingRow, found: &MappingRow) -> bool {
+    let unnamed = matches!(
+        (&wanted.source_type, &found.source_type),
+        (SourceType::Static, SourceType::Other(_))
+    );
+    (unnamed || wanted.source_type == found.source_type)
+        && wanted.source == found.source
+        && wanted.destination == found.destination
 }
 
 /// From the flow as it stands to the flow as it should be.
@@ -164,8 +240,22 @@ fn converge(desired: &DesiredDataflow, flow: &Flow, mapping: &MappingRef) -> Pla
     let id = flow.id.clone();
     if !matches!(flow.state, FlowState::Enabled | FlowState::Disabled) {
         // Updates and actions are refused in any other state (FLOW-1420 to 1422).
-        let message = "The flow is being set up by AEP; its inlet URL comes with it.".to_owned();
-        return Plan::Wait(Wait { reason: Reason::WaitingForInlet, message, poll: true });
+        let (reason, message) = if flow.inlet_url().is_some() {
+            (
+                Reason::Progressing,
+                "AEP is still carrying out a change of the flow.",
+            )
+        } else {
+            (
+                Reason::WaitingForInlet,
+                "The flow is being set up by AEP; its inlet URL comes with it.",
+            )
+        };
+        return Plan::Wait(Wait {
+            reason,
+            message: message.to_owned(),
+            poll: true,
+        });
     }
     let mut operations = desired.label.changes(
         RemoteKind::Flow,
@@ -174,18 +264,34 @@ fn converge(desired: &DesiredDataflow, flow: &Flow, mapping: &MappingRef) -> Pla
         &flow.description,
     );
     if flow.mapping().as_ref() != Some(mapping) {
-        operations.push(PatchOperation::replace_mapping(flow.mapping_index().unwrap_or(0), mapping));
+        operations.push(PatchOperation::replace_mapping(
+            flow.mapping_index().unwrap_or(0),
+            mapping,
+        ));
     }
     if !operations.is_empty() {
         let etag = flow.etag.clone();
-        return Plan::Run(vec![Step::Patch { kind: RemoteKind::Flow, id, etag, operations }]);
+        return Plan::Run(vec![Step::Patch {
+            kind: RemoteKind::Flow,
+            id,
+            etag,
+            operations,
+        }]);
     }
     if let Some(action) = desired.action(&flow.state) {
         return Plan::Run(vec![Step::Act { id, action }]);
     }
     if flow.inlet_url().is_none() {
         let message = "The flow stands; AEP has not given it an inlet URL yet.".to_owned();
-        return Plan::Wait(Wait { reason: Reason::WaitingForInlet, message, poll: true });
+        return Plan::Wait(Wait {
+            reason: Reason::WaitingForInlet,
+            message,
+            poll: true,
+        });
     }
     Plan::Done
 }
+
+#[cfg(test)]
+#[path = "dataflow_tests.rs"]
+mod tests;

@@ -40,7 +40,10 @@ pub fn plan(holdings: &[Holding], users: &Users) -> Plan {
     let lookups: Vec<Step> = holdings
         .iter()
         .filter_map(|holding| match holding {
-            Holding::Pending { kind, attempt } => Some(Step::LookUp { kind: *kind, attempt: *attempt }),
+            Holding::Pending { kind, attempt } => Some(Step::LookUp {
+                kind: *kind,
+                attempt: *attempt,
+            }),
             Holding::Standing { .. } => None,
         })
         .collect();
@@ -54,7 +57,10 @@ pub fn plan(holdings: &[Holding], users: &Users) -> Plan {
         })
     };
     if let Some(id) = standing(RemoteKind::Flow) {
-        return Plan::Run(vec![Step::Delete { kind: RemoteKind::Flow, id }]);
+        return Plan::Run(vec![Step::Delete {
+            kind: RemoteKind::Flow,
+            id,
+        }]);
     }
     let rest: Vec<Step> = [RemoteKind::TargetConnection, RemoteKind::MappingSet]
         .into_iter()
@@ -63,12 +69,17 @@ pub fn plan(holdings: &[Holding], users: &Users) -> Plan {
     if !rest.is_empty() {
         return Plan::Run(rest);
     }
-    let Some(id) = standing(RemoteKind::SourceConnection) else { return Plan::Done };
+    let Some(id) = standing(RemoteKind::SourceConnection) else {
+        return Plan::Done;
+    };
     match users {
-        Users::Unknown => Plan::Run(vec![Step::FindUsers { source_connection: id }]),
-        Users::Listed(flows) if flows.is_empty() => {
-            Plan::Run(vec![Step::Delete { kind: RemoteKind::SourceConnection, id }])
-        }
+        Users::Unknown => Plan::Run(vec![Step::FindUsers {
+            source_connection: id,
+        }]),
+        Users::Listed(flows) if flows.is_empty() => Plan::Run(vec![Step::Delete {
+            kind: RemoteKind::SourceConnection,
+            id,
+        }]),
         Users::Listed(flows) => Plan::Stop(Failure::source_connection_in_use(&id, flows)),
     }
 }
@@ -78,17 +89,27 @@ mod tests {
     use super::*;
 
     fn standing(kind: RemoteKind) -> Holding {
-        Holding::Standing { kind, id: kind.word().to_owned() }
+        Holding::Standing {
+            kind,
+            id: kind.word().to_owned(),
+        }
     }
 
     fn delete(kind: RemoteKind) -> Step {
-        Step::Delete { kind, id: kind.word().to_owned() }
+        Step::Delete {
+            kind,
+            id: kind.word().to_owned(),
+        }
     }
 
     #[test]
     fn the_flow_goes_before_what_it_names() {
         use RemoteKind::{Flow, MappingSet, TargetConnection};
-        let all = [standing(MappingSet), standing(TargetConnection), standing(Flow)];
+        let all = [
+            standing(MappingSet),
+            standing(TargetConnection),
+            standing(Flow),
+        ];
         assert_eq!(plan(&all, &Users::Unknown), Plan::Run(vec![delete(Flow)]));
         assert_eq!(
             plan(&all[..2], &Users::Unknown),
@@ -99,11 +120,17 @@ mod tests {
 
     #[test]
     fn what_may_exist_is_looked_up_before_anything_is_deleted() {
-        let pending = Holding::Pending { kind: RemoteKind::Flow, attempt: 2 };
+        let pending = Holding::Pending {
+            kind: RemoteKind::Flow,
+            attempt: 2,
+        };
         let holdings = [standing(RemoteKind::TargetConnection), pending];
         assert_eq!(
             plan(&holdings, &Users::Unknown),
-            Plan::Run(vec![Step::LookUp { kind: RemoteKind::Flow, attempt: 2 }])
+            Plan::Run(vec![Step::LookUp {
+                kind: RemoteKind::Flow,
+                attempt: 2
+            }])
         );
     }
 
@@ -113,7 +140,9 @@ mod tests {
         let id = "source-connection".to_owned();
         assert_eq!(
             plan(&source, &Users::Unknown),
-            Plan::Run(vec![Step::FindUsers { source_connection: id }])
+            Plan::Run(vec![Step::FindUsers {
+                source_connection: id
+            }])
         );
         let Plan::Stop(failure) = plan(&source, &Users::Listed(vec!["f1".into()])) else {
             panic!("a used source connection must not be deleted")

@@ -6,8 +6,8 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::platform::{
-    FlowAction, FlowState, MappingRef, MappingRow as RemoteRow, NewFlow, NewMappingSet, NewSourceConnection,
-    NewTargetConnection, PatchOperation,
+    FlowAction, FlowState, MappingRef, MappingRow as RemoteRow, NewFlow, NewMappingSet,
+    NewSourceConnection, NewTargetConnection, PatchOperation,
 };
 use crate::resources::aep_dataflow::{DesiredState, ExistingDataset, MappingRow};
 use crate::resources::{AepDataflowSpec, CustomerIoSourceSpec};
@@ -27,7 +27,11 @@ impl Label {
         let default = || format!("{}.{}", identity.namespace, identity.name);
         Self {
             name: name.map_or_else(default, str::to_owned),
-            description: description.filter(|text| !text.is_empty()).map(str::to_owned),
+            // Blanks at its ends could not be told from the one before the marker.
+            description: description
+                .map(str::trim)
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned),
         }
     }
 
@@ -41,17 +45,14 @@ impl Label {
     ) -> Vec<PatchOperation> {
         let mut operations = Vec::new();
         if name != self.name {
-            operations.push(PatchOperation::replace("/name", self.name.as_str()));
+            operations.push(set("/name", name, &self.name));
         }
-        let (text, marker) = match Marker::split(description) {
-            Some((text, marker)) => (text, Some(marker)),
-            None => (description, None),
-        };
-        let attempt = marker.as_ref().map_or(1, |marker| marker.attempt);
-        let ours = identity.marker(kind, attempt);
-        if marker.as_ref() != Some(&ours) || text != self.description.as_deref().unwrap_or_default() {
-            operations
-                .push(PatchOperation::replace("/description", ours.end(self.description.as_deref())));
+        let ours = identity.marker(kind, kept_attempt(kind, identity, description));
+        let stands = Marker::split(description).is_some_and(|(text, marker)| {
+            marker == ours && text == self.description.as_deref().unwrap_or_default()
+        });
+        if !stands {
+            operations.push(set("/description", description, &self.description(&ours)));
         }
         operations
     }
@@ -59,6 +60,22 @@ impl Label {
     fn description(&self, marker: &Marker) -> String {
         marker.end(self.description.as_deref())
     }
+}
+
+/// Replaces what is there; a field that is not there can only be added (a replacement is FLOW-1455-400).
+fn set(path: &str, stands: &str, value: &str) -> PatchOperation {
+    if stands.is_empty() {
+        PatchOperation::add(path, value)
+    } else {
+        PatchOperation::replace(path, value)
+    }
+}
+
+/// The attempt in the marker that `text` ends with, if it is the marker of this very object; else the first.
+pub(super) fn kept_attempt(kind: RemoteKind, identity: &Identity, text: &str) -> i64 {
+    Marker::split(text)
+        .filter(|(_, marker)| marker.identity == *identity && marker.object == kind)
+        .map_or(1, |(_, marker)| marker.attempt)
 }
 
 /// What a `CustomerIoSource` should be in AEP.
@@ -134,13 +151,24 @@ impl DesiredDataflow {
     pub fn mapping_set(&self, attempt: i64) -> NewMappingSet {
         let marker = self.identity.marker(RemoteKind::MappingSet, attempt);
         let schema = &self.dataset.schema;
-        NewMappingSet::new(&marker.to_string(), &schema.id, schema.major_version, self.rows.clone())
+        NewMappingSet::new(
+            &marker.to_string(),
+            &schema.id,
+            schema.major_version,
+            self.rows.clone(),
+        )
     }
 
     /// The body that creates the flow on these three.
     pub fn flow(&self, attempt: i64, source: &str, target: &str, mapping: &MappingRef) -> NewFlow {
         let marker = self.identity.marker(RemoteKind::Flow, attempt);
-        NewFlow::streaming(&self.label.name, &self.label.description(&marker), source, target, mapping)
+        NewFlow::streaming(
+            &self.label.name,
+            &self.label.description(&marker),
+            source,
+            target,
+            mapping,
+        )
     }
 
     /// Whether `state` is the wanted one, in the Flow Service's word.
@@ -166,7 +194,15 @@ impl DesiredDataflow {
         hash(&[
             &text(serde_json::to_string(&self.target_connection(1))),
             &text(serde_json::to_string(&self.mapping_set(1))),
-            &text(serde_json::to_string(&self.flow(1, "", "", &MappingRef { id: String::new(), version: 0 }))),
+            &text(serde_json::to_string(&self.flow(
+                1,
+                "",
+                "",
+                &MappingRef {
+                    id: String::new(),
+                    version: 0,
+                },
+            ))),
             &text(serde_json::to_string(&self.state)),
         ])
     }
@@ -189,5 +225,14 @@ fn hash(parts: &[&str]) -> String {
         digest.update(part.as_bytes());
         digest.update([0]);
     }
-    digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    digest
+        .finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
+
+#[cfg(test)]
+#[path = "desired_tests.rs"]
+mod tests;

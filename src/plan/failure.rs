@@ -41,13 +41,25 @@ impl Failure {
     /// Somebody has to act.
     pub fn stalled(reason: Reason, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { reason, note: message.clone(), message, stalled: true, pace: Pace::Slow }
+        Self {
+            reason,
+            note: message.clone(),
+            message,
+            stalled: true,
+            pace: Pace::Slow,
+        }
     }
 
     /// The operator goes on by itself.
     pub fn passing(reason: Reason, message: impl Into<String>, pace: Pace) -> Self {
         let message = message.into();
-        Self { reason, note: message.clone(), message, stalled: false, pace }
+        Self {
+            reason,
+            note: message.clone(),
+            message,
+            stalled: false,
+            pace,
+        }
     }
 
     /// The platform says that an object in status does not exist.
@@ -90,13 +102,17 @@ impl Failure {
 
     /// A call failed. `doing` is the step in words, such as "create flow".
     pub fn from_call(error: &ApiError, doing: &str, scope: &Scope) -> Self {
-        let Scope { secret, organization, sandbox } = scope;
+        let Scope {
+            secret,
+            organization,
+            sandbox,
+        } = scope;
         let why = words(error);
         let failure = match &error.class {
             Class::Credentials => Self::stalled(
                 Reason::CredentialsRejected,
                 format!(
-                    "Adobe refused the credentials in Secret \"{secret}\" ({why}). Put clientId and clientSecret of a \
+                    "Adobe refused the credentials in Secret \"{secret}\" ({why}). Put clientId, clientSecret and orgId of a \
                      current OAuth server-to-server credential into it; the operator goes on by itself then."
                 ),
             ),
@@ -122,7 +138,9 @@ impl Failure {
             ),
             Class::NotFound => Self::stalled(
                 Reason::RejectedByPlatform,
-                format!("AEP does not know an object that was needed to {doing} ({why}). Check the ids in the spec."),
+                format!(
+                    "AEP does not know an object that was needed to {doing} ({why}). Check the ids in the spec."
+                ),
             ),
             Class::Throttled { retry_after } => Self::passing(
                 Reason::Throttled,
@@ -131,18 +149,34 @@ impl Failure {
             ),
             Class::Stale | Class::Busy => Self::passing(
                 Reason::Progressing,
-                format!("AEP is still busy with an earlier change; the operator tries again to {doing} by itself."),
+                format!(
+                    "AEP is still busy with an earlier change; the operator tries again to {doing} by itself."
+                ),
                 Pace::Backoff,
             ),
             Class::Unavailable { .. } | Class::Unexpected => Self::passing(
                 Reason::PlatformUnavailable,
-                format!("AEP could not be reached or failed to {doing}{}. The operator tries again by itself.", code(error)),
+                format!(
+                    "AEP could not be reached or failed to {doing}{}. The operator tries again by itself.",
+                    code(error)
+                ),
                 error.retry_after().map_or(Pace::Backoff, Pace::After),
             ),
         };
-        let request = error.request_id.as_ref().map(|id| format!(" [request {id}]")).unwrap_or_default();
-        let details = if failure.stalled { String::new() } else { format!(" ({why})") };
-        Self { note: format!("{}{details}{request}", failure.message), ..failure }
+        let request = error
+            .request_id
+            .as_ref()
+            .map(|id| format!(" [request {id}]"))
+            .unwrap_or_default();
+        let details = if failure.stalled {
+            String::new()
+        } else {
+            format!(" ({why})")
+        };
+        Self {
+            note: format!("{}{details}{request}", failure.message),
+            ..failure
+        }
     }
 
     /// What becomes the resource's conditions.
@@ -168,7 +202,12 @@ impl Failure {
             self.message
         );
         let note = format!("Cannot delete {remaining}: {}", self.note);
-        Self { reason: Reason::DeletionBlocked, message, note, ..self }
+        Self {
+            reason: Reason::DeletionBlocked,
+            message,
+            note,
+            ..self
+        }
     }
 }
 
@@ -198,3 +237,6 @@ fn code(error: &ApiError) -> String {
     }
 }
 
+#[cfg(test)]
+#[path = "failure_tests.rs"]
+mod tests;

@@ -21,7 +21,11 @@ pub fn find(pending: &[Pending], kind: RemoteKind) -> Option<&Pending> {
 /// Writes down that `kind` is about to be created.
 pub fn intend(pending: &mut Vec<Pending>, kind: RemoteKind, attempt: i64, now: Timestamp) {
     settle(pending, kind);
-    pending.push(Pending { object: kind.word().to_owned(), attempt, since: Time(now) });
+    pending.push(Pending {
+        object: kind.word().to_owned(),
+        attempt,
+        since: Time(now),
+    });
 }
 
 /// Takes the entry out: the object stands, or it is certain that it does not.
@@ -54,7 +58,9 @@ pub fn judge(mut ids: Vec<String>, watched: Duration, settle: Duration) -> Findi
     match ids.len() {
         0 if watched >= settle => Finding::NeverMade,
         0 => Finding::TooEarly,
-        1 => Finding::Stands { id: ids.swap_remove(0) },
+        1 => Finding::Stands {
+            id: ids.swap_remove(0),
+        },
         _ => Finding::Ambiguous { ids },
     }
 }
@@ -81,8 +87,14 @@ mod tests {
         let (second, settle) = (Duration::from_secs(1), Duration::from_secs(120));
         assert_eq!(judge(vec![], second, settle), Finding::TooEarly);
         assert_eq!(judge(vec![], settle, settle), Finding::NeverMade);
-        assert_eq!(judge(vec!["a".into()], second, settle), Finding::Stands { id: "a".into() });
+        assert_eq!(
+            judge(vec!["a".into()], second, settle),
+            Finding::Stands { id: "a".into() }
+        );
         let two = vec!["a".to_owned(), "b".to_owned()];
-        assert_eq!(judge(two.clone(), second, settle), Finding::Ambiguous { ids: two });
+        assert_eq!(
+            judge(two.clone(), second, settle),
+            Finding::Ambiguous { ids: two }
+        );
     }
 }

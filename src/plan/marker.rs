@@ -28,7 +28,11 @@ pub struct Identity {
 impl Identity {
     /// The marker of one of this resource's remote objects.
     pub fn marker(&self, object: RemoteKind, attempt: i64) -> Marker {
-        Marker { identity: self.clone(), object, attempt }
+        Marker {
+            identity: self.clone(),
+            object,
+            attempt,
+        }
     }
 }
 
@@ -45,8 +49,17 @@ pub struct Marker {
 
 impl fmt::Display for Marker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Identity { owner, namespace, name, uid } = &self.identity;
-        write!(f, "{MARKER_PREFIX}v1 {owner}/{namespace}/{name} {} {uid} {}]", self.object, self.attempt)
+        let Identity {
+            owner,
+            namespace,
+            name,
+            uid,
+        } = &self.identity;
+        write!(
+            f,
+            "{MARKER_PREFIX}v1 {owner}/{namespace}/{name} {} {uid} {}]",
+            self.object, self.attempt
+        )
     }
 }
 
@@ -62,7 +75,9 @@ impl Marker {
     /// The marker that ends `text`, and the user's text before it. `None`: no marker of ours.
     pub fn split(text: &str) -> Option<(&str, Self)> {
         let start = text.rfind(MARKER_PREFIX)?;
-        let inner = text[start..].strip_prefix(MARKER_PREFIX)?.strip_suffix(']')?;
+        let inner = text[start..]
+            .strip_prefix(MARKER_PREFIX)?
+            .strip_suffix(']')?;
         let mut words = inner.split(' ');
         let mut word = || words.next().filter(|word| !word.is_empty());
         if word()? != "v1" {
@@ -76,8 +91,20 @@ impl Marker {
         if words.next().is_some() {
             return None;
         }
-        let identity = Identity { owner, namespace, name, uid };
-        Some((text[..start].trim_end_matches(' '), Self { identity, object, attempt }))
+        let identity = Identity {
+            owner,
+            namespace,
+            name,
+            uid,
+        };
+        Some((
+            text[..start].trim_end_matches(' '),
+            Self {
+                identity,
+                object,
+                attempt,
+            },
+        ))
     }
 }
 

@@ -28,3 +28,13 @@ mod step;
 pub use failure::Failure;
 pub use remote::{Known, RemoteKind};
 pub use step::{Plan, Step, Wait};
+
+#[cfg(test)]
+#[path = "../../tests/golden/check.rs"]
+mod golden;
+#[cfg(test)]
+mod laws_tests;
+#[cfg(test)]
+mod test_remote;
+#[cfg(test)]
+mod test_support;

@@ -28,7 +28,11 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { min: Duration::from_secs(1), max: Duration::from_mins(2), slow: Duration::from_mins(5) }
+        Self {
+            min: Duration::from_secs(1),
+            max: Duration::from_mins(2),
+            slow: Duration::from_mins(5),
+        }
     }
 }
 
@@ -41,13 +45,18 @@ const POLLS: [f64; 10] = [3.0, 2.0, 1.5, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0];
 pub fn delay(pace: Pace, attempt: u32, bounds: &Bounds, random: f64) -> Duration {
     match pace {
         Pace::Backoff => {
-            let ceiling = bounds.min.saturating_mul(2u32.saturating_pow(attempt.min(16) + 1)).min(bounds.max);
+            let ceiling = bounds
+                .min
+                .saturating_mul(2u32.saturating_pow(attempt.min(16) + 1))
+                .min(bounds.max);
             bounds.min.max(ceiling.mul_f64(random))
         }
         Pace::Slow => bounds.slow.mul_f64(0.9 + 0.2 * random),
         Pace::After(pause) => pause + bounds.min.mul_f64(random),
         Pace::Poll => {
-            let index = usize::try_from(attempt).unwrap_or(usize::MAX).min(POLLS.len() - 1);
+            let index = usize::try_from(attempt)
+                .unwrap_or(usize::MAX)
+                .min(POLLS.len() - 1);
             Duration::from_secs_f64(POLLS[index])
         }
     }

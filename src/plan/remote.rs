@@ -17,7 +17,12 @@ pub enum RemoteKind {
 
 impl RemoteKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::SourceConnection, Self::TargetConnection, Self::MappingSet, Self::Flow];
+    pub const ALL: [Self; 4] = [
+        Self::SourceConnection,
+        Self::TargetConnection,
+        Self::MappingSet,
+        Self::Flow,
+    ];
 
     /// The word in markers and in `status.pending`; it outlives versions, so it never changes.
     pub fn word(self) -> &'static str {

@@ -45,15 +45,25 @@ pub async fn check(
 }
 
 fn claimant(dataflow: &AepDataflow, flow: FlowProgress) -> Claimant {
-    let created = dataflow.metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());
-    Claimant { name: dataflow.name_any(), created, flow }
+    let created = dataflow
+        .metadata
+        .creation_timestamp
+        .as_ref()
+        .map_or(0, |time| time.0.as_second());
+    Claimant {
+        name: dataflow.name_any(),
+        created,
+        flow,
+    }
 }
 
 /// How far a dataflow's flow is, as its status says.
 pub fn progress_of(dataflow: &AepDataflow) -> FlowProgress {
     match &dataflow.status {
         Some(status) if status.flow.is_some() => FlowProgress::Standing,
-        Some(status) if journal::find(&status.pending, RemoteKind::Flow).is_some() => FlowProgress::Pending,
+        Some(status) if journal::find(&status.pending, RemoteKind::Flow).is_some() => {
+            FlowProgress::Pending
+        }
         _ => FlowProgress::None,
     }
 }

@@ -27,7 +27,10 @@ pub async fn diagnose(sandbox: &Sandbox, target: &ExistingDataset, refusal: Fail
         Ok(dataset) => {
             let made_for = dataset.schema_ref;
             if let Some(made_for) = made_for.filter(|it| {
-                it.id != schema.id || it.major_version().is_some_and(|version| version != schema.major_version)
+                it.id != schema.id
+                    || it
+                        .major_version()
+                        .is_some_and(|version| version != schema.major_version)
             }) {
                 return invalid(format!(
                     "Dataset {dataset_id} in sandbox \"{name}\" is made for schema {} ({}), but spec.target.existing.schema \

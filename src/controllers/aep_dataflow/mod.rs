@@ -37,7 +37,10 @@ impl Kind for AepDataflow {
     }
 
     fn dependencies(&self, namespace: &str) -> Vec<Dependency> {
-        vec![Dependency::Source(Key::new(namespace, &self.spec.source_ref.name))]
+        vec![Dependency::Source(Key::new(
+            namespace,
+            &self.spec.source_ref.name,
+        ))]
     }
 
     async fn observe(&self, context: &Context) -> Result<Observed<Surroundings>, RecordError> {
@@ -45,7 +48,11 @@ impl Kind for AepDataflow {
     }
 
     async fn observe_deletion(&self, context: &Context) -> Result<Observed<Access>, RecordError> {
-        let holdings = self.status.as_ref().map(AepDataflowStatus::holdings).unwrap_or_default();
+        let holdings = self
+            .status
+            .as_ref()
+            .map(AepDataflowStatus::holdings)
+            .unwrap_or_default();
         observe::deletion(context, self, &holdings).await
     }
 
@@ -53,7 +60,11 @@ impl Kind for AepDataflow {
     fn deleted(&self, context: &Context) {
         let namespace = self.namespace().unwrap_or_default();
         let source = Key::new(namespace, &self.spec.source_ref.name);
-        for sibling in context.dataflows.dependencies.dependents(&Dependency::Source(source.clone())) {
+        for sibling in context
+            .dataflows
+            .dependencies
+            .dependents(&Dependency::Source(source.clone()))
+        {
             context.dataflows.wake(sibling);
         }
         context.sources.wake(source);
@@ -80,7 +91,14 @@ impl Kind for AepDataflow {
         trusted_hash: Option<&str>,
     ) -> DataflowSubject<'a> {
         let desired = DesiredDataflow::new(identity.clone(), &self.spec);
-        DataflowSubject::new(context, self, desired, surroundings.source.clone(), status, trusted_hash)
+        DataflowSubject::new(
+            context,
+            self,
+            desired,
+            surroundings.source.clone(),
+            status,
+            trusted_hash,
+        )
     }
 
     async fn diagnose(&self, sandbox: &Sandbox, refusal: Failure) -> Failure {

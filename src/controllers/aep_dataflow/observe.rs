@@ -51,7 +51,10 @@ pub async fn surroundings(
     {
         return Ok(Observed::Lacking(failure.into()));
     }
-    Ok(Observed::Whole(Surroundings { access, source: view }))
+    Ok(Observed::Whole(Surroundings {
+        access,
+        source: view,
+    }))
 }
 
 /// Credentials for the deletion; the source keeps existing as long as dataflows are on it.
@@ -69,7 +72,9 @@ pub async fn deletion(
                 "CustomerIoSource \"{name}\" is gone, and with it the sandbox and credentials to delete {left}. Create it \
                  again as it was; or annotate this resource with aep-operator.dev/abandon=true to leave them in AEP."
             );
-            Ok(Observed::Lacking(Failure::stalled(Reason::DeletionBlocked, message).into()))
+            Ok(Observed::Lacking(
+                Failure::stalled(Reason::DeletionBlocked, message).into(),
+            ))
         }
     }
 }
@@ -83,19 +88,27 @@ async fn source_of(
     let name = &dataflow.spec.source_ref.name;
     let api: Api<CustomerIoSource> = Api::namespaced(context.client.clone(), &namespace);
     let Some(source) = within(api.get_opt(name)).await? else {
-        let message =
-            format!("CustomerIoSource \"{name}\" does not exist in namespace \"{namespace}\". Create it.");
+        let message = format!(
+            "CustomerIoSource \"{name}\" does not exist in namespace \"{namespace}\". Create it."
+        );
         return Ok(Observed::Lacking(waiting(message)));
     };
     let mut dependencies = dataflow.dependencies(&namespace);
-    dependencies.push(Dependency::Secret(Key::new(&namespace, &source.spec.credentials_ref.name)));
+    dependencies.push(Dependency::Secret(Key::new(
+        &namespace,
+        &source.spec.credentials_ref.name,
+    )));
     let key = Key::new(namespace, dataflow.name_any());
     context.dataflows.dependencies.set(&key, dependencies);
     Ok(Observed::Whole(source))
 }
 
 fn waiting(message: String) -> End {
-    End::Waiting(Wait { reason: Reason::WaitingForSource, message, poll: false })
+    End::Waiting(Wait {
+        reason: Reason::WaitingForSource,
+        message,
+        poll: false,
+    })
 }
 
 /// What a dataflow sees of its source.
@@ -107,18 +120,25 @@ fn view(source: &CustomerIoSource) -> SourceView {
     }
     let status = source.status.as_ref();
     if let Some(connection) = status.and_then(|status| status.source_connection.as_ref()) {
-        return SourceView::Standing { id: connection.id.clone() };
+        return SourceView::Standing {
+            id: connection.id.clone(),
+        };
     }
     let reason = status
         .and_then(|status| find(&status.conditions, READY))
         .filter(|ready| ready.reason != Reason::Progressing.as_str())
         .map(|ready| format!(" ({})", ready.reason))
         .unwrap_or_default();
-    SourceView::NotYet { message: format!("CustomerIoSource \"{name}\" has no source connection yet{reason}.") }
+    SourceView::NotYet {
+        message: format!("CustomerIoSource \"{name}\" has no source connection yet{reason}."),
+    }
 }
 
 /// Nothing is made for a source that somebody has to mend first, or that is going.
 fn source_is_stuck(source: &CustomerIoSource) -> bool {
-    let stalled = source.status.as_ref().is_some_and(|status| find(&status.conditions, STALLED).is_some());
+    let stalled = source
+        .status
+        .as_ref()
+        .is_some_and(|status| find(&status.conditions, STALLED).is_some());
     stalled || source.metadata.deletion_timestamp.is_some()
 }

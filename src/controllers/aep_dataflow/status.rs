@@ -35,7 +35,10 @@ impl ManagedStatus for AepDataflowStatus {
     fn id(&self, kind: RemoteKind) -> Option<&str> {
         match kind {
             RemoteKind::SourceConnection => None,
-            RemoteKind::TargetConnection => self.target_connection.as_ref().map(|found| found.id.as_str()),
+            RemoteKind::TargetConnection => self
+                .target_connection
+                .as_ref()
+                .map(|found| found.id.as_str()),
             RemoteKind::MappingSet => self.mapping_set.as_ref().map(|found| found.id.as_str()),
             RemoteKind::Flow => self.flow.as_ref().map(|found| found.id.as_str()),
         }
@@ -45,11 +48,22 @@ impl ManagedStatus for AepDataflowStatus {
         let (id, etag) = (id.to_owned(), etag.to_owned());
         match kind {
             RemoteKind::SourceConnection => {}
-            RemoteKind::TargetConnection => self.target_connection = Some(ConnectionStatus { id, etag }),
-            RemoteKind::MappingSet => {
-                self.mapping_set = Some(MappingSetStatus { id, version: version.cast_signed() });
+            RemoteKind::TargetConnection => {
+                self.target_connection = Some(ConnectionStatus { id, etag })
             }
-            RemoteKind::Flow => self.flow = Some(FlowStatus { id, etag, state: None }),
+            RemoteKind::MappingSet => {
+                self.mapping_set = Some(MappingSetStatus {
+                    id,
+                    version: version.cast_signed(),
+                });
+            }
+            RemoteKind::Flow => {
+                self.flow = Some(FlowStatus {
+                    id,
+                    etag,
+                    state: None,
+                })
+            }
         }
     }
 

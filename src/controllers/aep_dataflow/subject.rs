@@ -36,7 +36,10 @@ impl<'a> DataflowSubject<'a> {
     ) -> Self {
         let hash = desired.hash();
         let trusted = trusted_hash == Some(hash.as_str());
-        let version = status.mapping_set.as_ref().map_or(0, |found| found.version.cast_unsigned());
+        let version = status
+            .mapping_set
+            .as_ref()
+            .map_or(0, |found| found.version.cast_unsigned());
         // A flow is finished once it has its URL and the wanted state; until then it is read.
         let finished = trusted && status.inlet_url.is_some() && {
             let state = status.flow.as_ref().and_then(|flow| flow.state.as_deref());
@@ -52,12 +55,28 @@ impl<'a> DataflowSubject<'a> {
             flow: known(status, RemoteKind::Flow, finished, str::to_owned),
             ..ObservedDataflow::default()
         };
-        Self { context, dataflow, desired, observed, hash }
+        Self {
+            context,
+            dataflow,
+            desired,
+            observed,
+            hash,
+        }
     }
 
     /// Hash of what stands once the plan is done.
     pub fn hash(&self) -> &str {
         &self.hash
+    }
+
+    /// Something was made from this spec a moment ago. Once target connection and mapping set both
+    /// stand so, a later reconcile (woken by the source, or for the URL) need not read them.
+    fn made(&self, status: &mut AepDataflowStatus) {
+        if let (Known::Trusted(_), Known::Trusted(_)) =
+            (&self.observed.target, &self.observed.mapping)
+        {
+            status.applied_hash = Some(self.hash.clone());
+        }
     }
 
     /// A flow that was read: what its status shows of it.
@@ -83,19 +102,41 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
     fn fold(&mut self, outcome: &Outcome, status: &mut AepDataflowStatus) {
         let observed = &mut self.observed;
         match outcome {
-            Outcome::Created { kind: RemoteKind::TargetConnection, id, .. } => {
+            Outcome::Created {
+                kind: RemoteKind::TargetConnection,
+                id,
+                ..
+            } => {
                 observed.target = Known::Trusted(id.clone());
+                self.made(status);
             }
-            Outcome::Created { kind: RemoteKind::MappingSet, id, version, .. } => {
-                observed.mapping = Known::Trusted(MappingRef { id: id.clone(), version: *version });
+            Outcome::Created {
+                kind: RemoteKind::MappingSet,
+                id,
+                version,
+                ..
+            } => {
+                observed.mapping = Known::Trusted(MappingRef {
+                    id: id.clone(),
+                    version: *version,
+                });
+                self.made(status);
             }
-            Outcome::Created { kind: RemoteKind::Flow, id, .. } => {
-                // Made from this spec a moment ago: only its state and URL are still to come.
-                status.applied_hash = Some(self.hash.clone());
+            Outcome::Created {
+                kind: RemoteKind::Flow,
+                id,
+                ..
+            } => {
+                // Its state and URL are still to come.
                 observed.flow = Known::Recorded(id.clone());
+                self.made(status);
             }
             Outcome::TargetConnection(found) => {
-                if let Some(recorded) = status.target_connection.as_mut().filter(|it| it.etag.is_empty()) {
+                if let Some(recorded) = status
+                    .target_connection
+                    .as_mut()
+                    .filter(|it| it.etag.is_empty())
+                {
                     recorded.etag = found.etag.as_str().to_owned();
                 }
                 observed.target = Known::Read((**found).clone());
@@ -109,7 +150,11 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
                 status.mapping_set = Some(mapping_status(mapping));
                 observed.mapping = Known::Trusted(mapping.clone());
             }
-            Outcome::Changed { kind: RemoteKind::Flow, id, etag } => {
+            Outcome::Changed {
+                kind: RemoteKind::Flow,
+                id,
+                etag,
+            } => {
                 if let Some(recorded) = &mut status.flow {
                     recorded.etag = etag.as_str().to_owned();
                 }
@@ -152,7 +197,9 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
             RemoteKind::MappingSet => {
                 (observed.mapping, observed.next_attempts.mapping) = (Known::Absent, next);
             }
-            RemoteKind::Flow => (observed.flow, observed.next_attempts.flow) = (Known::Absent, next),
+            RemoteKind::Flow => {
+                (observed.flow, observed.next_attempts.flow) = (Known::Absent, next)
+            }
         }
     }
 
@@ -188,7 +235,10 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
     }
 
     async fn veto(&self, steps: &[Step]) -> Result<Option<Failure>, RecordError> {
-        if !steps.iter().any(|step| matches!(step, Step::CreateFlow { .. })) {
+        if !steps
+            .iter()
+            .any(|step| matches!(step, Step::CreateFlow { .. }))
+        {
             return Ok(None);
         }
         claim::check(self.context, self.dataflow, FlowProgress::Pending).await
@@ -196,9 +246,15 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
 }
 
 fn mapping_status(mapping: &MappingRef) -> MappingSetStatus {
-    MappingSetStatus { id: mapping.id.clone(), version: mapping.version.cast_signed() }
+    MappingSetStatus {
+        id: mapping.id.clone(),
+        version: mapping.version.cast_signed(),
+    }
 }
 
 fn mapping_ref(mapping: &MappingSetStatus) -> MappingRef {
-    MappingRef { id: mapping.id.clone(), version: mapping.version.cast_unsigned() }
+    MappingRef {
+        id: mapping.id.clone(),
+        version: mapping.version.cast_unsigned(),
+    }
 }

@@ -27,7 +27,10 @@ impl Kind for CustomerIoSource {
     }
 
     fn dependencies(&self, namespace: &str) -> Vec<Dependency> {
-        vec![Dependency::Secret(Key::new(namespace, &self.spec.credentials_ref.name))]
+        vec![Dependency::Secret(Key::new(
+            namespace,
+            &self.spec.credentials_ref.name,
+        ))]
     }
 
     async fn observe(&self, context: &Context) -> Result<Observed<Access>, RecordError> {
@@ -56,7 +59,11 @@ impl Kind for CustomerIoSource {
         _: &'a Access,
         trusted_hash: Option<&str>,
     ) -> SourceSubject {
-        SourceSubject::new(DesiredSource::new(identity.clone(), &self.spec), status, trusted_hash)
+        SourceSubject::new(
+            DesiredSource::new(identity.clone(), &self.spec),
+            status,
+            trusted_hash,
+        )
     }
 
     fn settled(subject: &SourceSubject, access: &Access, status: &mut CustomerIoSourceStatus) {
@@ -66,9 +73,12 @@ impl Kind for CustomerIoSource {
     }
 
     fn ready_message(status: &CustomerIoSourceStatus) -> String {
-        let id = status.source_connection.as_ref().map(|found| found.id.as_str()).unwrap_or_default();
+        let id = status
+            .source_connection
+            .as_ref()
+            .map(|found| found.id.as_str())
+            .unwrap_or_default();
         let sandbox = status.sandbox.as_deref().unwrap_or_default();
         format!("Source connection {id} stands in sandbox \"{sandbox}\".")
     }
 }
-

@@ -34,14 +34,20 @@ impl ManagedStatus for CustomerIoSourceStatus {
 
     fn id(&self, kind: RemoteKind) -> Option<&str> {
         match kind {
-            RemoteKind::SourceConnection => self.source_connection.as_ref().map(|found| found.id.as_str()),
+            RemoteKind::SourceConnection => self
+                .source_connection
+                .as_ref()
+                .map(|found| found.id.as_str()),
             RemoteKind::TargetConnection | RemoteKind::MappingSet | RemoteKind::Flow => None,
         }
     }
 
     fn record(&mut self, kind: RemoteKind, id: &str, etag: &str, _: u64) {
         if kind == RemoteKind::SourceConnection {
-            self.source_connection = Some(ConnectionStatus { id: id.to_owned(), etag: etag.to_owned() });
+            self.source_connection = Some(ConnectionStatus {
+                id: id.to_owned(),
+                etag: etag.to_owned(),
+            });
         }
     }
 

@@ -18,11 +18,22 @@ pub struct SourceSubject {
 
 impl SourceSubject {
     /// What is known from status alone.
-    pub fn new(desired: DesiredSource, status: &CustomerIoSourceStatus, trusted_hash: Option<&str>) -> Self {
+    pub fn new(
+        desired: DesiredSource,
+        status: &CustomerIoSourceStatus,
+        trusted_hash: Option<&str>,
+    ) -> Self {
         let hash = desired.hash();
         let trusted = trusted_hash == Some(hash.as_str());
         let source_connection = known(status, RemoteKind::SourceConnection, trusted, str::to_owned);
-        Self { desired, observed: ObservedSource { source_connection, next_attempt: 1 }, hash }
+        Self {
+            desired,
+            observed: ObservedSource {
+                source_connection,
+                next_attempt: 1,
+            },
+            hash,
+        }
     }
 
     /// Hash of what stands once the plan is done.
@@ -42,7 +53,11 @@ impl Subject<CustomerIoSourceStatus> for SourceSubject {
             Outcome::Created { id, .. } => *slot = Known::Trusted(id.clone()),
             Outcome::SourceConnection(found) => {
                 // The etag of a change we act on; one that moved by itself is nobody's news.
-                if let Some(recorded) = status.source_connection.as_mut().filter(|it| it.etag.is_empty()) {
+                if let Some(recorded) = status
+                    .source_connection
+                    .as_mut()
+                    .filter(|it| it.etag.is_empty())
+                {
                     recorded.etag = found.etag.as_str().to_owned();
                 }
                 *slot = Known::Read((**found).clone());
@@ -65,7 +80,10 @@ impl Subject<CustomerIoSourceStatus> for SourceSubject {
     }
 
     fn absent(&mut self, _: RemoteKind, next: i64) {
-        self.observed = ObservedSource { source_connection: Known::Absent, next_attempt: next };
+        self.observed = ObservedSource {
+            source_connection: Known::Absent,
+            next_attempt: next,
+        };
     }
 
     fn unsettled(&mut self, _: RemoteKind, attempt: i64) {

@@ -1,0 +1,17 @@
+//! The operator's own process on a real control plane, against the emulated platform: what a user
+//! applies, and what a user then sees.
+//!
+//! [`world`] is a stack with the words the scenarios need; each scenario file is one part of the
+//! promise. A world is started per scenario, because faults and counts are a platform's own.
+
+#![expect(
+    unreachable_pub,
+    reason = "modules of a test binary: pub says what scenarios may use"
+)]
+
+mod changes;
+mod deletion;
+mod failures;
+mod lost_replies;
+mod tutorial;
+mod world;
