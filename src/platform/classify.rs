@@ -257,7 +257,11 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let wait = if let Ok(seconds) = asked.parse::<u64>() {
         Duration::from_secs(seconds)
     } else {
-        let instant = |date: &str| k8s_openapi::jiff::fmt::rfc2822::parse(date).ok().map(|z| z.timestamp());
+        let instant = |date: &str| {
+            k8s_openapi::jiff::fmt::rfc2822::parse(date)
+                .ok()
+                .map(|z| z.timestamp())
+        };
         let wait = instant(asked)?.duration_since(instant(text(header::DATE)?)?);
         // Negative when the moment has passed: no wait.
         Duration::try_from(wait).unwrap_or_default()
