@@ -1,7 +1,7 @@
 //! Deleting, as a subject of the engine: knows nothing but what status still holds.
 
 use crate::plan::deletion::{Holding, Users, plan};
-use crate::plan::{Plan, RemoteKind, Step};
+use crate::plan::{Fate, Plan, RemoteKind, Step};
 
 use super::engine::Subject;
 use super::execute::Outcome;
@@ -25,10 +25,7 @@ impl<S: ManagedStatus> Subject<S> for Deletion {
     }
 
     // Status alone says what is left; the engine keeps it.
-    fn unread(&mut self, _: RemoteKind, _: &S) {}
-    fn absent(&mut self, _: RemoteKind, _: i64) {}
-    fn unsettled(&mut self, _: RemoteKind, _: i64) {}
-    fn missing(&mut self, _: RemoteKind, _: &S) {}
+    fn meet(&mut self, _: RemoteKind, _: Fate, _: &S) {}
 }
 
 /// What is still held, for messages: `flow f4d1..., target connection b3e2...`.

@@ -19,7 +19,7 @@ use tracing::{debug, info, warn};
 use crate::plan::journal::{self, Finding};
 use crate::plan::marker::Identity;
 use crate::plan::pace::Pace;
-use crate::plan::{Failure, Plan, RemoteKind, Step, Wait};
+use crate::plan::{Failure, Fate, Plan, RemoteKind, Step, Wait};
 use crate::platform::{ApiError, Class, Sandbox};
 use crate::resources::conditions::{Reason, Standing, is_failing};
 
@@ -43,17 +43,8 @@ pub trait Subject<S: ManagedStatus>: Send {
     /// Takes in what a step brought.
     fn fold(&mut self, outcome: &Outcome, status: &mut S);
 
-    /// The object stands under this id, but its content is not known (any more).
-    fn unread(&mut self, kind: RemoteKind, status: &S);
-
-    /// The object is not there, and creating it would be attempt `next`.
-    fn absent(&mut self, kind: RemoteKind, next: i64);
-
-    /// Whether the object was created is not known.
-    fn unsettled(&mut self, kind: RemoteKind, attempt: i64);
-
-    /// The platform says that the object, which status records, does not exist.
-    fn missing(&mut self, kind: RemoteKind, status: &S);
+    /// Takes in what became of an object whose content no answer brought.
+    fn meet(&mut self, kind: RemoteKind, fate: Fate, status: &S);
 
     /// The last look before `steps` run, with their intents written: a reason not to run them.
     fn veto(
@@ -77,7 +68,7 @@ pub enum End {
         /// Why.
         failure: Failure,
         /// The step.
-        step: Option<Step>,
+        step: Option<Box<Step>>,
     },
 }
 
@@ -187,7 +178,7 @@ impl<K: Managed> Run<'_, K> {
     fn withdraw(&mut self, steps: &[Step], subject: &mut impl Subject<K::Status>) {
         for (kind, attempt) in steps.iter().filter_map(Step::creates) {
             journal::settle(self.record.status.common().pending, kind);
-            subject.absent(kind, attempt);
+            subject.meet(kind, Fate::Absent { next: attempt }, &self.record.status);
         }
     }
 
@@ -239,14 +230,14 @@ impl<K: Managed> Run<'_, K> {
                 status.record(kind, &id, "", 0);
                 journal::settle(status.common().pending, kind);
                 self.context.journal.forget(&self.identity.uid, kind);
-                subject.unread(kind, status);
+                subject.meet(kind, Fate::Unread, status);
                 None
             }
             Finding::NeverMade => {
                 info!(kind = %kind, attempt, "an earlier attempt made nothing");
                 journal::settle(status.common().pending, kind);
                 self.context.journal.forget(&self.identity.uid, kind);
-                subject.absent(kind, attempt + 1);
+                subject.meet(kind, Fate::Absent { next: attempt + 1 }, status);
                 None
             }
             Finding::TooEarly => {
@@ -306,15 +297,15 @@ impl<K: Managed> Run<'_, K> {
                 self.context
                     .journal
                     .watched(&self.identity.uid, kind, attempt);
-                subject.unsettled(kind, attempt);
+                subject.meet(kind, Fate::Unsettled { attempt }, &self.record.status);
             } else {
                 journal::settle(self.record.status.common().pending, kind);
-                subject.absent(kind, attempt);
+                subject.meet(kind, Fate::Absent { next: attempt }, &self.record.status);
             }
         } else if error.class == Class::NotFound
             && !matches!(step, Step::Delete { .. } | Step::FindUsers { .. })
         {
-            subject.missing(kind, &self.record.status);
+            subject.meet(kind, Fate::Missing, &self.record.status);
             return None;
         } else if let (Step::Patch { kind, id, .. }, Class::Rejected) = (&step, error.class)
             && *kind != RemoteKind::Flow
@@ -323,13 +314,13 @@ impl<K: Managed> Run<'_, K> {
             return None;
         } else if error.class == Class::Stale && *stale < STALE {
             *stale += 1;
-            subject.unread(kind, &self.record.status);
+            subject.meet(kind, Fate::Unread, &self.record.status);
             return None;
         }
         let failure = Failure::from_call(error, &step.to_string(), &self.access.scope);
         Some(End::Failed {
             failure,
-            step: Some(step),
+            step: Some(Box::new(step)),
         })
     }
 }

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use crate::plan::marker::Identity;
 use crate::plan::pace::Pace;
-use crate::plan::{Failure, Known, RemoteKind, journal};
+use crate::plan::{Failure, Known, RemoteKind, Wait, journal};
 use crate::platform::Sandbox;
 use crate::resources::conditions::{READY, Reason, Standing, find};
 use crate::resources::{ABANDON, REQUESTED_AT};
@@ -143,20 +143,13 @@ async fn converge<K: Kind>(
 ) -> Result<Action, RecordError> {
     let resource = record.resource.clone();
     if resource.suspended() {
-        return conclude(
-            context,
-            key,
-            &mut record,
-            Ending::Suspended,
-            Inputs::of(&()),
-        )
-        .await;
+        return conclude(context, key, &mut record, None, Inputs::of(&())).await;
     }
     let surroundings = match resource.observe(context).await? {
         Observed::Whole(surroundings) => surroundings,
         Observed::Lacking(end) => {
             let inputs = inputs(&resource, &[]);
-            return conclude(context, key, &mut record, Ending::Run(end), inputs).await;
+            return conclude(context, key, &mut record, Some(end), inputs).await;
         }
     };
     let inputs = inputs(&resource, &K::versions(&surroundings));
@@ -166,14 +159,7 @@ async fn converge<K: Kind>(
     let access = K::access(&surroundings);
     if let Err(error) = context.platform.authenticate(&access.credentials).await {
         let failure = Failure::from_call(&error, "get an access token", &access.scope);
-        return conclude(
-            context,
-            key,
-            &mut record,
-            Ending::Run(failure.into()),
-            inputs,
-        )
-        .await;
+        return conclude(context, key, &mut record, Some(failure.into()), inputs).await;
     }
     if !record.has_finalizer() {
         record.add_finalizer().await?;
@@ -219,7 +205,7 @@ async fn converge<K: Kind>(
         }
         _ => {}
     }
-    conclude(context, key, &mut record, Ending::Run(end), inputs).await
+    conclude(context, key, &mut record, Some(end), inputs).await
 }
 
 async fn delete<K: Kind>(
@@ -259,7 +245,8 @@ async fn delete<K: Kind>(
         Observed::Whole(access) => access,
         Observed::Lacking(end) => {
             let inputs = inputs(&resource, &[]);
-            return conclude(context, key, &mut record, Ending::Deletion(end), inputs).await;
+            let end = blocked(end, &record.status);
+            return conclude(context, key, &mut record, Some(end), inputs).await;
         }
     };
     let inputs = inputs(&resource, std::slice::from_ref(&access.version));
@@ -280,7 +267,10 @@ async fn delete<K: Kind>(
     };
     match run.drive(&mut subject).await? {
         End::Done => finish(context, key, record, &resource).await,
-        end => conclude(context, key, &mut record, Ending::Deletion(end), inputs).await,
+        end => {
+            let end = blocked(end, &record.status);
+            conclude(context, key, &mut record, Some(end), inputs).await
+        }
     }
 }
 
@@ -327,48 +317,48 @@ fn inputs<K: Kind>(resource: &K, versions: &[String]) -> Inputs {
     ))
 }
 
-/// How a reconcile came to its end.
-enum Ending {
-    Suspended,
-    Run(End),
-    Deletion(End),
+/// How a deletion that cannot go on shows: what remains comes first.
+fn blocked<S: ManagedStatus>(end: End, status: &S) -> End {
+    match end {
+        End::Failed { failure, step } => {
+            let remaining = super::deletion::remaining(&status.holdings(), step.as_deref());
+            End::Failed {
+                failure: failure.while_deleting(&remaining),
+                step,
+            }
+        }
+        end => end,
+    }
 }
 
-/// Writes down how a reconcile ended, tells about it once, and says when to look again.
+/// Writes down how a reconcile ended (`None`: it is suspended), tells about it once, and says when to
+/// look again.
 async fn conclude<K: Kind>(
     context: &Context,
     key: &Key,
     record: &mut Record<K>,
-    ending: Ending,
+    end: Option<End>,
     inputs: Inputs,
 ) -> Result<Action, RecordError> {
     let side = K::side(context);
-    let (standing, note, pace) = match ending {
-        Ending::Suspended => (Standing::Suspended, None, None),
-        Ending::Run(End::Done) => (
-            Standing::Ready {
-                message: K::ready_message(&record.status),
-            },
+    let (standing, note, pace) = match end {
+        None => (Standing::Suspended, None, None),
+        Some(End::Done) => {
+            let message = K::ready_message(&record.status);
+            (Standing::Ready { message }, None, None)
+        }
+        Some(End::Waiting(Wait {
+            reason,
+            message,
+            poll,
+        })) => (
+            Standing::Reconciling { reason, message },
             None,
-            None,
+            poll.then_some(Pace::Poll),
         ),
-        Ending::Run(End::Waiting(wait)) | Ending::Deletion(End::Waiting(wait)) => {
-            let standing = Standing::Reconciling {
-                reason: wait.reason,
-                message: wait.message,
-            };
-            (standing, None, wait.poll.then_some(Pace::Poll))
-        }
-        Ending::Run(End::Failed { failure, .. }) => {
+        Some(End::Failed { failure, .. }) => {
             (failure.standing(), Some(failure.note), Some(failure.pace))
         }
-        Ending::Deletion(End::Failed { failure, step }) => {
-            let remaining = super::deletion::remaining(&record.status.holdings(), step.as_ref());
-            let failure = failure.while_deleting(&remaining);
-            (failure.standing(), Some(failure.note), Some(failure.pace))
-        }
-        // Deletion that is done removes the finalizer instead.
-        Ending::Deletion(End::Done) => (Standing::Suspended, None, None),
     };
     let generation = record.generation();
     let requested = record.resource.annotations().get(REQUESTED_AT).cloned();

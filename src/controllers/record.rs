@@ -162,7 +162,10 @@ impl<K: Managed> Record<K> {
         )
         .await?;
         self.version = after.resource_version().unwrap_or_default();
-        self.resource.meta_mut().finalizers = after.meta().finalizers.clone();
+        self.resource
+            .meta_mut()
+            .finalizers
+            .clone_from(&after.meta().finalizers);
         Ok(())
     }
 
@@ -173,7 +176,10 @@ impl<K: Managed> Record<K> {
             return Err(RecordError::Gone);
         }
         self.version = found.resource_version().unwrap_or_default();
-        self.resource.meta_mut().finalizers = found.meta().finalizers.clone();
+        self.resource
+            .meta_mut()
+            .finalizers
+            .clone_from(&found.meta().finalizers);
         Ok(())
     }
 }

@@ -107,6 +107,7 @@ fn prune<K>(object: &mut PartialObjectMeta<K>) {
 }
 
 /// What of an object's metadata may change the outcome of a reconcile.
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a predicate")]
 fn relevant<K>(object: &PartialObjectMeta<K>) -> Option<u64> {
     let meta = &object.metadata;
     let mut hasher = DefaultHasher::new();

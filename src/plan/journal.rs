@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn nothing_found_settles_only_after_the_settling_time() {
-        let (second, settle) = (Duration::from_secs(1), Duration::from_secs(120));
+        let (second, settle) = (Duration::from_secs(1), Duration::from_mins(2));
         assert_eq!(judge(vec![], second, settle), Finding::TooEarly);
         assert_eq!(judge(vec![], settle, settle), Finding::NeverMade);
         assert_eq!(

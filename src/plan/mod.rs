@@ -26,7 +26,7 @@ pub mod source;
 mod step;
 
 pub use failure::Failure;
-pub use remote::{Known, RemoteKind};
+pub use remote::{Fate, Known, RemoteKind};
 pub use step::{Plan, Step, Wait};
 
 #[cfg(test)]

@@ -77,7 +77,37 @@ pub enum Known<R, T> {
     Missing(R),
 }
 
+/// What became of an object whose content no answer brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It stands as status records it; its content is not known (any more).
+    Unread,
+    /// It is not there; creating it would be attempt `next`.
+    Absent {
+        /// Number of the next attempt.
+        next: i64,
+    },
+    /// Whether this attempt created it is not known.
+    Unsettled {
+        /// The attempt.
+        attempt: i64,
+    },
+    /// Status records it, and the platform says that it does not exist.
+    Missing,
+}
+
 impl<R, T> Known<R, T> {
+    /// Turns to what `fate` says; `recorded` is what status refers to.
+    pub fn meet(&mut self, fate: Fate, recorded: Option<R>) {
+        match (fate, recorded) {
+            (Fate::Unread, Some(recorded)) => *self = Self::Recorded(recorded),
+            (Fate::Missing, Some(recorded)) => *self = Self::Missing(recorded),
+            (Fate::Unread | Fate::Missing, None) => {}
+            (Fate::Absent { .. }, _) => *self = Self::Absent,
+            (Fate::Unsettled { attempt }, _) => *self = Self::Pending { attempt },
+        }
+    }
+
     /// A reference to the object, where it is known to stand.
     pub fn standing<'a>(&'a self, of: impl FnOnce(&'a T) -> R) -> Option<R>
     where

@@ -49,7 +49,7 @@ impl ManagedStatus for AepDataflowStatus {
         match kind {
             RemoteKind::SourceConnection => {}
             RemoteKind::TargetConnection => {
-                self.target_connection = Some(ConnectionStatus { id, etag })
+                self.target_connection = Some(ConnectionStatus { id, etag });
             }
             RemoteKind::MappingSet => {
                 self.mapping_set = Some(MappingSetStatus {
@@ -62,7 +62,7 @@ impl ManagedStatus for AepDataflowStatus {
                     id,
                     etag,
                     state: None,
-                })
+                });
             }
         }
     }

@@ -3,12 +3,13 @@
 use crate::controllers::context::Context;
 use crate::controllers::engine::Subject;
 use crate::controllers::execute::Outcome;
+use crate::controllers::managed::ManagedStatus as _;
 use crate::controllers::reconcile::known;
 use crate::controllers::record::RecordError;
 use crate::plan::claim::FlowProgress;
 use crate::plan::dataflow::{ObservedDataflow, SourceView, plan};
 use crate::plan::desired::DesiredDataflow;
-use crate::plan::{Failure, Known, Plan, RemoteKind, Step};
+use crate::plan::{Failure, Fate, Known, Plan, RemoteKind, Step};
 use crate::platform::{Flow, MappingRef};
 use crate::resources::status::MappingSetStatus;
 use crate::resources::{AepDataflow, AepDataflowStatus};
@@ -84,7 +85,7 @@ impl<'a> DataflowSubject<'a> {
         if let Some(recorded) = &mut status.flow {
             recorded.state = Some(flow.state.as_str().to_owned());
             if recorded.etag.is_empty() {
-                recorded.etag = flow.etag.as_str().to_owned();
+                flow.etag.as_str().clone_into(&mut recorded.etag);
             }
         }
         if let Some(url) = flow.inlet_url() {
@@ -137,7 +138,7 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
                     .as_mut()
                     .filter(|it| it.etag.is_empty())
                 {
-                    recorded.etag = found.etag.as_str().to_owned();
+                    found.etag.as_str().clone_into(&mut recorded.etag);
                 }
                 observed.target = Known::Read((**found).clone());
             }
@@ -156,7 +157,7 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
                 etag,
             } => {
                 if let Some(recorded) = &mut status.flow {
-                    recorded.etag = etag.as_str().to_owned();
+                    etag.as_str().clone_into(&mut recorded.etag);
                 }
                 // The change is carried out asynchronously.
                 observed.flow = Known::Recorded(id.clone());
@@ -165,72 +166,32 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
         }
     }
 
-    fn unread(&mut self, kind: RemoteKind, status: &AepDataflowStatus) {
-        let observed = &mut self.observed;
-        match kind {
-            RemoteKind::SourceConnection => {}
+    fn meet(&mut self, kind: RemoteKind, fate: Fate, status: &AepDataflowStatus) {
+        let ObservedDataflow {
+            source: _,
+            target,
+            mapping,
+            flow,
+            next_attempts,
+        } = &mut self.observed;
+        let id = status.id(kind).map(str::to_owned);
+        let next = match kind {
+            RemoteKind::SourceConnection => return,
             RemoteKind::TargetConnection => {
-                if let Some(found) = &status.target_connection {
-                    observed.target = Known::Recorded(found.id.clone());
-                }
+                target.meet(fate, id);
+                &mut next_attempts.target
             }
             RemoteKind::MappingSet => {
-                if let Some(found) = &status.mapping_set {
-                    observed.mapping = Known::Recorded(mapping_ref(found));
-                }
+                mapping.meet(fate, status.mapping_set.as_ref().map(mapping_ref));
+                &mut next_attempts.mapping
             }
             RemoteKind::Flow => {
-                if let Some(found) = &status.flow {
-                    observed.flow = Known::Recorded(found.id.clone());
-                }
+                flow.meet(fate, id);
+                &mut next_attempts.flow
             }
-        }
-    }
-
-    fn absent(&mut self, kind: RemoteKind, next: i64) {
-        let observed = &mut self.observed;
-        match kind {
-            RemoteKind::SourceConnection => {}
-            RemoteKind::TargetConnection => {
-                (observed.target, observed.next_attempts.target) = (Known::Absent, next);
-            }
-            RemoteKind::MappingSet => {
-                (observed.mapping, observed.next_attempts.mapping) = (Known::Absent, next);
-            }
-            RemoteKind::Flow => {
-                (observed.flow, observed.next_attempts.flow) = (Known::Absent, next)
-            }
-        }
-    }
-
-    fn unsettled(&mut self, kind: RemoteKind, attempt: i64) {
-        match kind {
-            RemoteKind::SourceConnection => {}
-            RemoteKind::TargetConnection => self.observed.target = Known::Pending { attempt },
-            RemoteKind::MappingSet => self.observed.mapping = Known::Pending { attempt },
-            RemoteKind::Flow => self.observed.flow = Known::Pending { attempt },
-        }
-    }
-
-    fn missing(&mut self, kind: RemoteKind, status: &AepDataflowStatus) {
-        let observed = &mut self.observed;
-        match kind {
-            RemoteKind::SourceConnection => {}
-            RemoteKind::TargetConnection => {
-                if let Some(found) = &status.target_connection {
-                    observed.target = Known::Missing(found.id.clone());
-                }
-            }
-            RemoteKind::MappingSet => {
-                if let Some(found) = &status.mapping_set {
-                    observed.mapping = Known::Missing(mapping_ref(found));
-                }
-            }
-            RemoteKind::Flow => {
-                if let Some(found) = &status.flow {
-                    observed.flow = Known::Missing(found.id.clone());
-                }
-            }
+        };
+        if let Fate::Absent { next: attempt } = fate {
+            *next = attempt;
         }
     }
 

@@ -5,7 +5,7 @@ use crate::controllers::execute::Outcome;
 use crate::controllers::reconcile::known;
 use crate::plan::desired::DesiredSource;
 use crate::plan::source::{ObservedSource, plan};
-use crate::plan::{Known, Plan, RemoteKind};
+use crate::plan::{Fate, Known, Plan, RemoteKind};
 use crate::resources::CustomerIoSourceStatus;
 
 /// A `CustomerIoSource` on its way.
@@ -50,7 +50,9 @@ impl Subject<CustomerIoSourceStatus> for SourceSubject {
     fn fold(&mut self, outcome: &Outcome, status: &mut CustomerIoSourceStatus) {
         let slot = &mut self.observed.source_connection;
         match outcome {
-            Outcome::Created { id, .. } => *slot = Known::Trusted(id.clone()),
+            Outcome::Created { id, .. } | Outcome::Kept { id, .. } => {
+                *slot = Known::Trusted(id.clone());
+            }
             Outcome::SourceConnection(found) => {
                 // The etag of a change we act on; one that moved by itself is nobody's news.
                 if let Some(recorded) = status
@@ -58,41 +60,28 @@ impl Subject<CustomerIoSourceStatus> for SourceSubject {
                     .as_mut()
                     .filter(|it| it.etag.is_empty())
                 {
-                    recorded.etag = found.etag.as_str().to_owned();
+                    found.etag.as_str().clone_into(&mut recorded.etag);
                 }
                 *slot = Known::Read((**found).clone());
             }
             Outcome::Changed { id, etag, .. } => {
                 if let Some(recorded) = &mut status.source_connection {
-                    recorded.etag = etag.as_str().to_owned();
+                    etag.as_str().clone_into(&mut recorded.etag);
                 }
                 *slot = Known::Trusted(id.clone());
             }
-            Outcome::Kept { id, .. } => *slot = Known::Trusted(id.clone()),
             _ => {}
         }
     }
 
-    fn unread(&mut self, _: RemoteKind, status: &CustomerIoSourceStatus) {
-        if let Some(found) = &status.source_connection {
-            self.observed.source_connection = Known::Recorded(found.id.clone());
-        }
-    }
-
-    fn absent(&mut self, _: RemoteKind, next: i64) {
-        self.observed = ObservedSource {
-            source_connection: Known::Absent,
-            next_attempt: next,
-        };
-    }
-
-    fn unsettled(&mut self, _: RemoteKind, attempt: i64) {
-        self.observed.source_connection = Known::Pending { attempt };
-    }
-
-    fn missing(&mut self, _: RemoteKind, status: &CustomerIoSourceStatus) {
-        if let Some(found) = &status.source_connection {
-            self.observed.source_connection = Known::Missing(found.id.clone());
+    fn meet(&mut self, _: RemoteKind, fate: Fate, status: &CustomerIoSourceStatus) {
+        let recorded = status
+            .source_connection
+            .as_ref()
+            .map(|found| found.id.clone());
+        self.observed.source_connection.meet(fate, recorded);
+        if let Fate::Absent { next } = fate {
+            self.observed.next_attempt = next;
         }
     }
 }
