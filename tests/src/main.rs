@@ -1,10 +1,11 @@
 //! `cargo playground`: the command line only.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use playground::{
+    binaries::{Binaries, Tool},
     demo,
     operator_build::{Profile, build_operator},
     stack::{Stack, StackOptions},
@@ -34,6 +35,20 @@ enum Command {
         #[command(flatten)]
         stack: StackArgs,
     },
+    /// Runs the playground's own helm (found or built as for the demo) with these arguments.
+    Helm(ToolArgs),
+    /// Runs the playground's own kubectl with these arguments.
+    Kubectl(ToolArgs),
+}
+
+#[derive(Debug, Args)]
+struct ToolArgs {
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARG"
+    )]
+    args: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]
@@ -102,7 +117,22 @@ async fn run(cli: Cli) -> Result<()> {
             stack.story().step("ending");
             stack.stop().await
         }
+        Command::Helm(args) => tool(Tool::Helm, args).await,
+        Command::Kubectl(args) => tool(Tool::Kubectl, args).await,
     }
+}
+
+async fn tool(tool: Tool, args: ToolArgs) -> Result<()> {
+    let binaries = Binaries::find(&[tool]).await?;
+    let program = binaries.path(tool)?;
+    let status = tokio::process::Command::new(program)
+        .args(args.args)
+        .status()
+        .await?;
+    if !status.success() {
+        bail!("{} ended with {status}", program.display());
+    }
+    Ok(())
 }
 
 async fn start(args: StackArgs) -> Result<Stack> {
