@@ -130,7 +130,7 @@ fn a_later_attempt_s_marker_survives_changes() {
 
     let fewer = desired_with(|spec| drop(spec.mapping.pop()));
     let set = mapping_set(&desired_dataflow(), |it| {
-        it["name"] = json!(marker(RemoteKind::MappingSet))
+        it["name"] = json!(marker(RemoteKind::MappingSet));
     });
     let observed = ObservedDataflow {
         mapping: Known::Read(set),

@@ -141,7 +141,7 @@ impl World {
                 self.pending.remove(&kind);
                 match kind {
                     RemoteKind::SourceConnection => {
-                        self.source.source_connection = Known::Trusted(id)
+                        self.source.source_connection = Known::Trusted(id);
                     }
                     RemoteKind::TargetConnection => self.dataflow.target = Known::Trusted(id),
                     RemoteKind::MappingSet => {

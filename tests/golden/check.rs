@@ -13,12 +13,7 @@ pub(crate) fn read(name: &str) -> Value {
 #[track_caller]
 pub(crate) fn check(name: &str, sent: &Value) {
     let mut differences = Vec::new();
-    compare(
-        String::new(),
-        Some(&read(name)),
-        Some(sent),
-        &mut differences,
-    );
+    compare("", Some(&read(name)), Some(sent), &mut differences);
     let list = differences.join("\n");
     assert!(
         differences.is_empty(),
@@ -27,7 +22,7 @@ pub(crate) fn check(name: &str, sent: &Value) {
 }
 
 fn compare(
-    place: String,
+    place: &str,
     golden: Option<&Value>,
     sent: Option<&Value>,
     differences: &mut Vec<String>,
@@ -39,7 +34,7 @@ fn compare(
             keys.dedup();
             for key in keys {
                 compare(
-                    format!("{place}/{key}"),
+                    &format!("{place}/{key}"),
                     golden.get(key),
                     sent.get(key),
                     differences,
@@ -49,7 +44,7 @@ fn compare(
         (Some(Value::Array(golden)), Some(Value::Array(sent))) => {
             for index in 0..golden.len().max(sent.len()) {
                 compare(
-                    format!("{place}/{index}"),
+                    &format!("{place}/{index}"),
                     golden.get(index),
                     sent.get(index),
                     differences,
