@@ -68,7 +68,6 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         dataflows: Side::new(retries(), wake_dataflows),
     });
     let stop = CancellationToken::new();
-    let _stop_on_return = stop.clone().drop_guard();
     tokio::spawn(stop_on_signal(stop.clone())?);
     let wakes = Wakes { sources, dataflows };
     let ready = CancellationToken::new();
@@ -79,12 +78,14 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         ready.clone(),
         stop.clone(),
     );
-    let http = http::serve(args.listen, metrics, ready, stop.clone());
-    tokio::pin!(http);
-    tokio::select! {
-        () = controllers => {}
-        served = &mut http => served?,
-    }
+    // Either end of the process waits for the other: a call to AEP under way is never cut off.
+    let http = async {
+        let served = http::serve(args.listen, metrics, ready, stop.clone()).await;
+        stop.cancel();
+        served
+    };
+    let ((), served) = tokio::join!(controllers, http);
+    served?;
     info!("stopped");
     Ok(())
 }

@@ -84,6 +84,15 @@ fn parse(
     };
     let (client_id, client_secret) = (need("clientId")?, need("clientSecret")?);
     let organization_id = need("orgId")?;
+    if organization_id.len() > 64 || !organization_id.ends_with("@AdobeOrg") {
+        return Err(Failure::stalled(
+            Reason::SecretMissing,
+            format!(
+                "Key \"orgId\" of Secret \"{secret}\" is no organization id. It looks like 1234567890ABCDEF12345678@AdobeOrg \
+                 and stands beside the credential in the Adobe Developer Console."
+            ),
+        ));
+    }
     if let Some(pinned) = spec
         .organization_id
         .as_ref()
@@ -164,6 +173,18 @@ mod tests {
             );
             assert!(!failure.message.contains("s3cret"));
         }
+    }
+
+    #[test]
+    fn what_is_no_organization_id_is_refused_before_any_call() {
+        let mut data = data(&WHOLE);
+        data.insert("orgId".into(), ByteString(b"mytenant".to_vec()));
+        let failure = parse("creds", &data, &spec(None), None).unwrap_err();
+        assert!(
+            failure.message.contains("orgId") && failure.message.contains("@AdobeOrg"),
+            "{}",
+            failure.message
+        );
     }
 
     #[test]

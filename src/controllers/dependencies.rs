@@ -105,7 +105,10 @@ mod tests {
         );
         dependencies.set(&a, [secret("two")]);
         assert_eq!(dependencies.dependents(&secret("one")), [b]);
-        assert_eq!(dependencies.dependents(&secret("two")), std::slice::from_ref(&a));
+        assert_eq!(
+            dependencies.dependents(&secret("two")),
+            std::slice::from_ref(&a)
+        );
         dependencies.set(&a, []);
         assert!(dependencies.dependents(&secret("two")).is_empty());
     }

@@ -66,12 +66,16 @@ pub async fn run(
         shared,
     );
     let readiness = async {
-        let seen = futures::join!(
-            source_store.wait_until_ready(),
-            dataflow_store.wait_until_ready()
-        );
-        if let (Ok(()), Ok(())) = seen {
-            ready.cancel();
+        let seen = async {
+            futures::join!(
+                source_store.wait_until_ready(),
+                dataflow_store.wait_until_ready()
+            )
+        };
+        tokio::select! {
+            (Ok(()), Ok(())) = seen => ready.cancel(),
+            () = stop.cancelled() => {}
+            else => {}
         }
     };
     futures::join!(sources, dataflows, readiness);

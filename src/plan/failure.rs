@@ -193,6 +193,12 @@ impl Failure {
     /// which objects remain.
     #[must_use]
     pub fn while_deleting(self, remaining: &str) -> Self {
+        if self.reason == Reason::Progressing {
+            return Self {
+                reason: Reason::Deleting,
+                ..self
+            };
+        }
         if !self.stalled || self.reason == Reason::DeletionBlocked {
             return self;
         }
