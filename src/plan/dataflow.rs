@@ -2,7 +2,7 @@
 //! on both and the source, then the URL it is given.
 
 use crate::platform::{
-    Flow, FlowState, MappingRef, MappingRow, MappingSet, PatchOperation, SourceType,
+    Flow, FlowState, LastOperation, MappingRef, MappingRow, MappingSet, PatchOperation, SourceType,
     TargetConnection,
 };
 use crate::resources::conditions::Reason;
@@ -239,6 +239,14 @@ fn same_row(wanted: &MappingRow, found: &MappingRow) -> bool {
 fn converge(desired: &DesiredDataflow, flow: &Flow, mapping: &MappingRef) -> Plan {
     let id = flow.id.clone();
     if !matches!(flow.state, FlowState::Enabled | FlowState::Disabled) {
+        let errors = flow
+            .last_operation
+            .as_ref()
+            .map(LastOperation::errors)
+            .unwrap_or_default();
+        if !errors.is_empty() {
+            return Plan::Stop(Failure::flow_failed(&id, &errors));
+        }
         // Updates and actions are refused in any other state (FLOW-1420 to 1422).
         let (reason, message) = if flow.inlet_url().is_some() {
             (

@@ -75,6 +75,18 @@ impl Failure {
         )
     }
 
+    /// AEP took a flow and then could not set it up.
+    pub fn flow_failed(id: &str, errors: &[String]) -> Self {
+        Self::stalled(
+            Reason::RejectedByPlatform,
+            format!(
+                "AEP could not set up flow {id}: {}. Correct what it names; if nothing in the spec can, delete this \
+                 resource and create it anew.",
+                errors.join("; ")
+            ),
+        )
+    }
+
     /// A source connection cannot be deleted while a flow names it.
     pub fn source_connection_in_use(id: &str, flows: &[String]) -> Self {
         Self::stalled(

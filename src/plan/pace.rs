@@ -52,7 +52,8 @@ pub fn delay(pace: Pace, attempt: u32, bounds: &Bounds, random: f64) -> Duration
             bounds.min.max(ceiling.mul_f64(random))
         }
         Pace::Slow => bounds.slow.mul_f64(0.9 + 0.2 * random),
-        Pace::After(pause) => pause + bounds.min.mul_f64(random),
+        // A pause of nothing (or one that has passed) is no leave to hurry.
+        Pace::After(pause) => pause.max(delay(Pace::Backoff, attempt, bounds, random)),
         Pace::Poll => {
             let index = usize::try_from(attempt)
                 .unwrap_or(usize::MAX)
@@ -85,7 +86,7 @@ mod tests {
         #[test]
         fn no_pace_is_a_hot_loop(attempt in 0u32..1000, random in 0.0f64..1.0) {
             let bounds = Bounds::default();
-            for pace in [Pace::Backoff, Pace::Slow, Pace::Poll] {
+            for pace in [Pace::Backoff, Pace::Slow, Pace::Poll, Pace::After(Duration::ZERO)] {
                 prop_assert!(delay(pace, attempt, &bounds, random) >= Duration::from_secs(1));
             }
             prop_assert!(delay(Pace::Backoff, attempt, &bounds, random) <= bounds.max);

@@ -212,7 +212,7 @@ impl Story {
             RemoteKind::SourceConnection => source.source_connection = found.known(|id, _| id),
             RemoteKind::TargetConnection => dataflow.target = found.known(|id, _| id),
             RemoteKind::MappingSet => {
-                dataflow.mapping = found.known(|id, version| MappingRef { id, version })
+                dataflow.mapping = found.known(|id, version| MappingRef { id, version });
             }
             RemoteKind::Flow => {
                 dataflow.flow = match found {
