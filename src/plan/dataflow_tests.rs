@@ -312,3 +312,20 @@ fn a_missing_object_is_named_the_flow_first() {
     assert!(message("MMR").contains("target connection T"));
     assert!(message("RMR").contains("mapping set MAPPING-SET-ID"));
 }
+
+#[test]
+fn a_flow_that_could_not_be_set_up_says_why_and_is_not_waited_for() {
+    let failed = json!({"operation": "create", "status": {"value": "failed", "errors": [
+        {"code": "FLOW-1419-400", "message": "a field may not be mapped"}
+    ]}});
+    let with = |state: &str| {
+        with_flow(|it| (it["state"], it["lastOperation"]) = (json!(state), failed.clone()))
+    };
+    let Plan::Stop(failure) = plan(&desired_dataflow(), &with("initializing")) else {
+        panic!("it has to stop")
+    };
+    for needle in ["flow F", "FLOW-1419-400: a field may not be mapped"] {
+        assert!(failure.message.contains(needle), "{}", failure.message);
+    }
+    assert_eq!(plan(&desired_dataflow(), &with("enabled")), Plan::Done);
+}
