@@ -51,6 +51,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         ..Options::default()
     };
     let service = production(CONNECT_TIMEOUT, args.request_timeout).context("HTTP client")?;
+    let stop = CancellationToken::new();
     let (wake_sources, sources) = mpsc::unbounded();
     let (wake_dataflows, dataflows) = mpsc::unbounded();
     let retries = || Retries::new(bounds, StdRng::from_rng(&mut rand::rng()));
@@ -63,24 +64,34 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
             create_settle: args.create_settle,
         },
         clock: Clock::starting_at(Timestamp::now()),
+        stop: stop.clone(),
         journal: Watched::default(),
         sources: Side::new(retries(), wake_sources),
         dataflows: Side::new(retries(), wake_dataflows),
     });
-    let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone())?);
     let wakes = Wakes { sources, dataflows };
     let ready = CancellationToken::new();
-    let controllers = controllers::run(
-        context,
-        wakes,
-        Arc::clone(&metrics),
-        ready.clone(),
-        stop.clone(),
-    );
+    let controllers = async {
+        controllers::run(
+            context,
+            wakes,
+            Arc::clone(&metrics),
+            ready.clone(),
+            stop.clone(),
+        )
+        .await;
+        stop.cancel();
+    };
     // Either end of the process waits for the other: a call to AEP under way is never cut off.
     let http = async {
-        let served = http::serve(args.listen, metrics, ready, stop.clone()).await;
+        let served = http::serve(
+            args.listen,
+            Arc::clone(&metrics),
+            ready.clone(),
+            stop.clone(),
+        )
+        .await;
         stop.cancel();
         served
     };

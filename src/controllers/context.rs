@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::channel::mpsc::UnboundedSender;
 use kube::Client;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::plan::RemoteKind;
@@ -30,6 +31,8 @@ pub struct Context {
     pub settings: Settings,
     /// The time of day.
     pub clock: Clock,
+    /// Cancelled when the process is to end: no call is started any more.
+    pub stop: CancellationToken,
     /// Since when this process has known creations under way.
     pub journal: Watched,
     /// The `CustomerIoSource` side.

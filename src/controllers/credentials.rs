@@ -27,13 +27,11 @@ pub struct Access {
     pub version: String,
 }
 
-/// Reads the Secret that `spec` names; `made_in` is the organization that remote objects stand in
-/// already. The inner error is the user's to mend.
+/// Reads the Secret that `spec` names. The inner error is the user's to mend.
 pub async fn read(
     client: &Client,
     namespace: &str,
     spec: &CustomerIoSourceSpec,
-    made_in: Option<&str>,
 ) -> Result<Result<Access, Failure>, RecordError> {
     let name = &spec.credentials_ref.name;
     let found = within(Api::<Secret>::namespaced(client.clone(), namespace).get_opt(name)).await?;
@@ -48,7 +46,7 @@ pub async fn read(
     };
     let version = secret.resource_version().unwrap_or_default();
     let data = secret.data.unwrap_or_default();
-    Ok(parse(name, &data, spec, made_in).map(|credentials| Access {
+    Ok(parse(name, &data, spec).map(|credentials| Access {
         scope: Scope {
             secret: name.clone(),
             organization: credentials.organization_id.clone(),
@@ -64,7 +62,6 @@ fn parse(
     secret: &str,
     data: &BTreeMap<String, ByteString>,
     spec: &CustomerIoSourceSpec,
-    made_in: Option<&str>,
 ) -> Result<Credentials, Failure> {
     let text = |key: &str| -> Option<String> {
         let text = std::str::from_utf8(&data.get(key)?.0).ok()?.trim();
@@ -107,15 +104,6 @@ fn parse(
             ),
         ));
     }
-    if let Some(made_in) = made_in.filter(|made_in| *made_in != organization_id) {
-        return Err(Failure::stalled(
-            Reason::OrganizationMismatch,
-            format!(
-                "The remote objects stand in organization \"{made_in}\", but Secret \"{secret}\" is for organization \
-                 \"{organization_id}\". Put credentials of \"{made_in}\" into the Secret, or create this resource anew."
-            ),
-        ));
-    }
     Ok(Credentials {
         client_id,
         client_secret: SecretString::from(client_secret),
@@ -152,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_trailing_newline_in_a_secret_does_no_harm() {
-        let credentials = parse("creds", &data(&WHOLE), &spec(None), None).unwrap();
+        let credentials = parse("creds", &data(&WHOLE), &spec(None)).unwrap();
         assert_eq!(credentials.client_secret.expose_secret(), "s3cret");
         assert_eq!(credentials.organization_id, "A@AdobeOrg");
     }
@@ -164,7 +152,7 @@ mod tests {
                 .into_iter()
                 .filter(|(key, _)| *key != missing)
                 .collect();
-            let failure = parse("creds", &data(&rest), &spec(None), None).unwrap_err();
+            let failure = parse("creds", &data(&rest), &spec(None)).unwrap_err();
             assert_eq!(failure.reason, Reason::SecretMissing);
             assert!(
                 failure.message.contains(missing) && failure.message.contains("creds"),
@@ -179,7 +167,7 @@ mod tests {
     fn what_is_no_organization_id_is_refused_before_any_call() {
         let mut data = data(&WHOLE);
         data.insert("orgId".into(), ByteString(b"mytenant".to_vec()));
-        let failure = parse("creds", &data, &spec(None), None).unwrap_err();
+        let failure = parse("creds", &data, &spec(None)).unwrap_err();
         assert!(
             failure.message.contains("orgId") && failure.message.contains("@AdobeOrg"),
             "{}",
@@ -189,18 +177,8 @@ mod tests {
 
     #[test]
     fn a_secret_of_another_organization_is_refused() {
-        let failure = parse("creds", &data(&WHOLE), &spec(Some("B@AdobeOrg")), None).unwrap_err();
+        let failure = parse("creds", &data(&WHOLE), &spec(Some("B@AdobeOrg"))).unwrap_err();
         assert_eq!(failure.reason, Reason::OrganizationMismatch);
-        assert!(
-            parse(
-                "creds",
-                &data(&WHOLE),
-                &spec(Some("A@AdobeOrg")),
-                Some("A@AdobeOrg")
-            )
-            .is_ok()
-        );
-        let failure = parse("creds", &data(&WHOLE), &spec(None), Some("C@AdobeOrg")).unwrap_err();
-        assert_eq!(failure.reason, Reason::OrganizationMismatch);
+        assert!(parse("creds", &data(&WHOLE), &spec(Some("A@AdobeOrg"))).is_ok());
     }
 }

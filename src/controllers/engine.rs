@@ -43,6 +43,11 @@ pub trait Subject<S: ManagedStatus>: Send {
     /// Takes in what a step brought.
     fn fold(&mut self, outcome: &Outcome, status: &mut S);
 
+    /// A step was carried out; told before [`Subject::fold`].
+    fn done(&mut self, step: &Step) {
+        let _ = step;
+    }
+
     /// Takes in what became of an object whose content no answer brought.
     fn meet(&mut self, kind: RemoteKind, fate: Fate, status: &S);
 
@@ -109,10 +114,23 @@ impl<K: Managed> Run<'_, K> {
                 Plan::Stop(failure) => return Ok(failure.into()),
                 Plan::Run(steps) => steps,
             };
+            if self.context.stop.is_cancelled() {
+                // What the rounds before brought is written down; no call is started any more.
+                self.record.flush(Purpose::Result).await?;
+                return Err(RecordError::Stopping);
+            }
             self.intend(&steps).await?;
-            if let Some(failure) = subject.veto(&steps).await? {
-                self.withdraw(&steps, subject);
-                return Ok(failure.into());
+            match subject.veto(&steps).await {
+                Ok(None) => {}
+                Ok(Some(failure)) => {
+                    self.withdraw(&steps, subject);
+                    return Ok(failure.into());
+                }
+                Err(error) => {
+                    self.withdraw(&steps, subject);
+                    self.record.flush(Purpose::Result).await?;
+                    return Err(error);
+                }
             }
             let results = join_all(
                 steps
@@ -127,10 +145,10 @@ impl<K: Managed> Run<'_, K> {
                         self.settle(subject, kind, attempt, ids)
                     }
                     Ok(outcome) => {
-                        self.took(subject, &step, &outcome).await;
+                        self.took(subject, &step, &outcome);
                         None
                     }
-                    Err(error) => self.failed(subject, step, &error, &mut stale).await,
+                    Err(error) => self.failed(subject, step, &error, &mut stale),
                 };
                 end = worse(end, ended);
             }
@@ -154,6 +172,7 @@ impl<K: Managed> Run<'_, K> {
         }
         let now = self.context.clock.now();
         let generation = self.record.generation();
+        let before = self.record.status.clone();
         let common = self.record.status.common();
         if steps.iter().any(Step::changes) {
             *common.applied_hash = None;
@@ -170,8 +189,13 @@ impl<K: Managed> Run<'_, K> {
             };
             *common.conditions = standing.conditions(common.conditions, generation, now);
         }
-        self.record.flush(Purpose::Intent).await?;
-        Ok(())
+        let written = self.record.flush(Purpose::Intent).await;
+        if let Err(RecordError::Conflict) = written {
+            // The intent is given up; what earlier rounds brought is not.
+            self.record.status = before;
+            self.record.flush(Purpose::Result).await?;
+        }
+        written.map(|_| ())
     }
 
     /// Takes back intents that certainly led to nothing.
@@ -182,12 +206,7 @@ impl<K: Managed> Run<'_, K> {
         }
     }
 
-    async fn took(
-        &mut self,
-        subject: &mut impl Subject<K::Status>,
-        step: &Step,
-        outcome: &Outcome,
-    ) {
+    fn took(&mut self, subject: &mut impl Subject<K::Status>, step: &Step, outcome: &Outcome) {
         let status = &mut self.record.status;
         match outcome {
             Outcome::Created {
@@ -203,11 +222,11 @@ impl<K: Managed> Run<'_, K> {
             Outcome::Deleted { kind, .. } => status.forget(*kind),
             _ => {}
         }
+        subject.done(step);
         subject.fold(outcome, status);
         if let Some(done) = done(step, outcome) {
             info!(step = %step, "{}", done.note);
-            let reference = self.record.resource.object_ref(&());
-            self.context.events.publish(&reference, done).await;
+            self.record.notes.push(done);
         }
     }
 
@@ -254,7 +273,7 @@ impl<K: Managed> Run<'_, K> {
 
     /// A connection keeps its old name: that connections can be patched is documented and contradicted
     /// (FLOW-1300, FLOW-1365). Nothing depends on the name, so the resource is as ready as it can be.
-    async fn kept(
+    fn kept(
         &mut self,
         subject: &mut impl Subject<K::Status>,
         step: &Step,
@@ -275,14 +294,12 @@ impl<K: Managed> Run<'_, K> {
             },
             &mut self.record.status,
         );
-        let reference = self.record.resource.object_ref(&());
-        self.context
-            .events
-            .publish(&reference, Note::warning("NameKept", step, note))
-            .await;
+        self.record
+            .notes
+            .push(Note::warning("NameKept", step, note));
     }
 
-    async fn failed(
+    fn failed(
         &mut self,
         subject: &mut impl Subject<K::Status>,
         step: Step,
@@ -303,14 +320,21 @@ impl<K: Managed> Run<'_, K> {
                 subject.meet(kind, Fate::Absent { next: attempt }, &self.record.status);
             }
         } else if error.class == Class::NotFound
-            && !matches!(step, Step::Delete { .. } | Step::FindUsers { .. })
+            && matches!(
+                step,
+                Step::Read { .. }
+                    | Step::Patch { .. }
+                    | Step::UpdateMappingSet { .. }
+                    | Step::Act { .. }
+            )
         {
+            *self.record.status.common().applied_hash = None;
             subject.meet(kind, Fate::Missing, &self.record.status);
             return None;
         } else if let (Step::Patch { kind, id, .. }, Class::Rejected) = (&step, error.class)
             && *kind != RemoteKind::Flow
         {
-            self.kept(subject, &step, id, error).await;
+            self.kept(subject, &step, id, error);
             return None;
         } else if error.class == Class::Stale && *stale < STALE {
             *stale += 1;

@@ -3,6 +3,8 @@
 //! A failed publish never fails a reconcile. kube's recorder folds repeats of the same type, action,
 //! reason and object within six minutes, so each step has its own action.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
@@ -49,6 +51,14 @@ impl Note {
             ..Self::normal(reason, step, note)
         }
     }
+}
+
+/// The action of a condition's Event: kube folds repeats and keeps the first text, so two different
+/// messages of one reason need two actions.
+pub fn action_for(message: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    message.hash(&mut hasher);
+    format!("Reconcile{:08X}", hasher.finish() & 0xFFFF_FFFF)
 }
 
 /// The step as one CamelCase word without ids: `create flow` is `CreateFlow`.

@@ -3,8 +3,8 @@
 use crate::plan::marker::{Identity, Marker};
 use crate::plan::{RemoteKind, Step};
 use crate::platform::{
-    ApiError, CUSTOMER_IO_CONNECTION_SPEC, Created, DATA_LAKE_CONNECTION_SPEC, Deleted, Etag,
-    Filter, Flow, MappingRef, MappingSet, STREAMING_FLOW_SPEC, Sandbox, SourceConnection,
+    ApiError, CUSTOMER_IO_CONNECTION_SPEC, Class, Created, DATA_LAKE_CONNECTION_SPEC, Deleted,
+    Etag, Filter, Flow, MappingRef, MappingSet, STREAMING_FLOW_SPEC, Sandbox, SourceConnection,
     TargetConnection,
 };
 
@@ -227,7 +227,11 @@ async fn delete(sandbox: &Sandbox, kind: RemoteKind, id: &str) -> Result<Outcome
     let gone = match result {
         // A 404 may also say that there is no such operation.
         Ok(Deleted::AlreadyGone) if kind == RemoteKind::MappingSet => {
-            sandbox.get_mapping_set(id, None).await.is_err()
+            match sandbox.get_mapping_set(id, None).await {
+                Ok(_) => false,
+                Err(error) if matches!(error.class, Class::NotFound | Class::Rejected) => true,
+                Err(error) => return Err(error),
+            }
         }
         Ok(_) => true,
         // No documentation shows that a mapping set can be deleted; one that cannot is left, and named.
@@ -242,7 +246,8 @@ async fn delete(sandbox: &Sandbox, kind: RemoteKind, id: &str) -> Result<Outcome
 }
 
 fn refused_for_good(error: &ApiError) -> bool {
-    use crate::platform::Class::{NotFound, Permission, Rejected, Unexpected};
-    matches!(error.class, NotFound | Permission | Rejected | Unexpected)
-        || error.status == Some(405)
+    matches!(
+        error.class,
+        Class::NotFound | Class::Permission | Class::Rejected | Class::Unexpected
+    ) || error.status == Some(405)
 }

@@ -72,4 +72,6 @@ pub struct Common<'a> {
     pub last_handled_reconcile_at: &'a mut Option<String>,
     pub pending: &'a mut Vec<Pending>,
     pub applied_hash: &'a mut Option<String>,
+    pub organization_id: &'a mut Option<String>,
+    pub sandbox: &'a mut Option<String>,
 }

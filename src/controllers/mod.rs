@@ -4,7 +4,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | [`reconcile`] | the road: read live, observe, run plans, conclude |
+//! | [`reconcile`], `conclude` | the road: read live, observe, run plans; status, Event, next look |
 //! | [`engine`], [`execute`] | running plans: intents before creations, one call a step |
 //! | [`record`] | the one writer of status and finalizer |
 //! | [`managed`] | what the engine needs to know of a kind |
@@ -18,6 +18,7 @@
 //! is now, a reconcile reads live, so a stale cache is harmless.
 
 pub mod aep_dataflow;
+mod conclude;
 pub mod context;
 pub mod credentials;
 pub mod customer_io_source;

@@ -4,26 +4,26 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::api::Api;
 use kube::runtime::controller::Action;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::plan::marker::Identity;
 use crate::plan::pace::Pace;
-use crate::plan::{Failure, Known, RemoteKind, Wait, journal};
+use crate::plan::{Failure, Known, Plan, RemoteKind, journal};
 use crate::platform::Sandbox;
-use crate::resources::conditions::{READY, Reason, Standing, find};
+use crate::resources::conditions::Reason;
 use crate::resources::{ABANDON, REQUESTED_AT};
 
+use super::conclude::{blocked, conclude};
 use super::context::{Context, Side};
 use super::credentials::Access;
 use super::dependencies::{Dependency, Key};
 use super::engine::{End, Run, Subject};
 use super::events::Note;
 use super::managed::{Managed, ManagedStatus};
-use super::record::{Purpose, Record, RecordError, within};
+use super::record::{Record, RecordError, within};
 use super::retries::Inputs;
 
 /// What a resource's reconcile found around it.
@@ -56,6 +56,15 @@ pub trait Kind:
         context: &Context,
     ) -> impl Future<Output = Result<Observed<Self::Surroundings>, RecordError>> + Send;
 
+    /// Before deletion: who still needs this resource, and so keeps it.
+    fn in_use(
+        &self,
+        context: &Context,
+    ) -> impl Future<Output = Result<Option<End>, RecordError>> + Send {
+        let _ = context;
+        async { Ok(None) }
+    }
+
     /// The same for deletion, where less is needed.
     fn observe_deletion(
         &self,
@@ -71,14 +80,14 @@ pub trait Kind:
     /// What in the surroundings makes another try worth while.
     fn versions(surroundings: &Self::Surroundings) -> Vec<String>;
 
-    /// The planner. With `trust`, what status records stands as written and need not be read.
+    /// The planner over what is known from status. While `appliedHash` is that of the wanted objects,
+    /// what status records stands as written and need not be read.
     fn subject<'a>(
         &'a self,
         context: &'a Context,
         identity: &Identity,
         status: &Self::Status,
         surroundings: &'a Self::Surroundings,
-        trusted_hash: Option<&str>,
     ) -> Self::Subject<'a>;
 
     /// A better explanation of a refusal by the platform, where there is one.
@@ -92,11 +101,7 @@ pub trait Kind:
     }
 
     /// Fills in what a status says beyond ids, once everything stands.
-    fn settled(
-        subject: &Self::Subject<'_>,
-        surroundings: &Self::Surroundings,
-        status: &mut Self::Status,
-    );
+    fn settled(subject: &Self::Subject<'_>, status: &mut Self::Status);
 
     /// The message beside `Ready=True`.
     fn ready_message(status: &Self::Status) -> String;
@@ -157,30 +162,25 @@ async fn converge<K: Kind>(
         return Ok(Action::requeue(remaining));
     }
     let access = K::access(&surroundings);
-    if let Err(error) = context.platform.authenticate(&access.credentials).await {
-        let failure = Failure::from_call(&error, "get an access token", &access.scope);
+    if let Some(failure) = elsewhere(&mut record.status, access) {
         return conclude(context, key, &mut record, Some(failure.into()), inputs).await;
     }
-    if !record.has_finalizer() {
-        record.add_finalizer().await?;
-    }
     let identity = identity(context, &resource, key);
-    let requested = resource.annotations().get(REQUESTED_AT);
-    let trusted_hash = {
-        let common = record.status.common();
-        let handled = requested.is_none() || requested == common.last_handled_reconcile_at.as_ref();
-        common.applied_hash.clone().filter(|_| handled)
-    };
+    trust_no_more(&mut record, &resource);
     let sandbox = context
         .platform
         .sandbox(access.credentials.clone(), &access.scope.sandbox);
-    let mut subject = resource.subject(
-        context,
-        &identity,
-        &record.status,
-        &surroundings,
-        trusted_hash.as_deref(),
-    );
+    let mut subject = resource.subject(context, &identity, &record.status, &surroundings);
+    // In sync, nothing is asked of anybody: neither a token nor a finalizer that stands.
+    if matches!(subject.plan(&record.status), Plan::Run(_)) {
+        if let Err(error) = context.platform.authenticate(&access.credentials).await {
+            let failure = Failure::from_call(&error, "get an access token", &access.scope);
+            return conclude(context, key, &mut record, Some(failure.into()), inputs).await;
+        }
+        if !record.has_finalizer() {
+            record.add_finalizer().await?;
+        }
+    }
     let mut run = Run {
         context,
         record: &mut record,
@@ -197,15 +197,62 @@ async fn converge<K: Kind>(
         }
         end => end,
     };
-    match &end {
-        End::Done => K::settled(&subject, &surroundings, &mut record.status),
-        // A token carries the rights it was minted with: the next try gets a fresh one.
-        End::Failed { failure, .. } if failure.reason == Reason::PermissionDenied => {
-            context.platform.forget(&access.credentials.fingerprint());
-        }
-        _ => {}
+    if end == End::Done {
+        K::settled(&subject, &mut record.status);
     }
+    renew_rights(context, &end, access);
     conclude(context, key, &mut record, Some(end), inputs).await
+}
+
+/// A request to check is not forgotten when its first try fails: until a check has ended well, what
+/// stands in AEP is not taken for granted.
+fn trust_no_more<K: Kind>(record: &mut Record<K>, resource: &K) {
+    let requested = resource.annotations().get(REQUESTED_AT);
+    let common = record.status.common();
+    if requested.is_some() && requested != common.last_handled_reconcile_at.as_ref() {
+        *common.applied_hash = None;
+    }
+}
+
+/// A token carries the rights it was minted with: after a refusal the next try gets a fresh one.
+fn renew_rights(context: &Context, end: &End, access: &Access) {
+    if let End::Failed { failure, .. } = end
+        && failure.reason == Reason::PermissionDenied
+    {
+        context.platform.forget(&access.credentials.fingerprint());
+    }
+}
+
+/// Remote objects are of one organization and sandbox for ever. Both are written down with the first
+/// intent; credentials or a source of another place must neither make objects there nor take a 404 from
+/// there for a deletion.
+fn elsewhere<S: ManagedStatus>(status: &mut S, access: &Access) -> Option<Failure> {
+    let holds = !status.holdings().is_empty();
+    let common = status.common();
+    let scope = &access.scope;
+    if !holds {
+        *common.organization_id = Some(scope.organization.clone());
+        *common.sandbox = Some(scope.sandbox.clone());
+        return None;
+    }
+    let differs = |made_in: &Option<String>, now: &String| {
+        made_in.as_ref().filter(|made_in| *made_in != now).cloned()
+    };
+    if let Some(made_in) = differs(common.organization_id, &scope.organization) {
+        let message = format!(
+            "The remote objects stand in organization \"{made_in}\", but Secret \"{}\" is for organization \"{}\". Put \
+             credentials of \"{made_in}\" into the Secret, or create this resource anew.",
+            scope.secret, scope.organization
+        );
+        return Some(Failure::stalled(Reason::OrganizationMismatch, message));
+    }
+    let made_in = differs(common.sandbox, &scope.sandbox)?;
+    let message = format!(
+        "The remote objects stand in sandbox \"{made_in}\", but the source is for sandbox \"{}\" now. Create the source \
+         as it was, or delete this resource with aep-operator.dev/abandon=true and create it anew.",
+        scope.sandbox
+    );
+    Some(Failure::stalled(Reason::InvalidSpec, message))
 }
 
 async fn delete<K: Kind>(
@@ -219,26 +266,29 @@ async fn delete<K: Kind>(
     }
     let resource = record.resource.clone();
     let holdings = record.status.holdings();
-    let abandoned = resource
+    if resource
         .annotations()
         .get(ABANDON)
-        .is_some_and(|value| value == "true");
-    if holdings.is_empty() || abandoned {
+        .is_some_and(|value| value == "true")
+    {
         if !holdings.is_empty() {
             let left = super::deletion::describe(&holdings);
-            let note = Note {
+            record.notes.push(Note {
                 warning: true,
                 reason: "Abandoned".into(),
                 action: "Abandon".into(),
                 note: format!(
                     "Let go of {left} as the annotation {ABANDON} asks; they stay in AEP."
                 ),
-            };
-            context
-                .events
-                .publish(&resource.object_ref(&()), note)
-                .await;
+            });
         }
+        return finish(context, key, record, &resource).await;
+    }
+    if let Some(end) = resource.in_use(context).await? {
+        let inputs = inputs(&resource, &[]);
+        return conclude(context, key, &mut record, Some(end), inputs).await;
+    }
+    if holdings.is_empty() {
         return finish(context, key, record, &resource).await;
     }
     let access = match resource.observe_deletion(context).await? {
@@ -252,6 +302,10 @@ async fn delete<K: Kind>(
     let inputs = inputs(&resource, std::slice::from_ref(&access.version));
     if let Some(remaining) = K::side(context).retries.remaining(key, inputs) {
         return Ok(Action::requeue(remaining));
+    }
+    if let Some(failure) = elsewhere(&mut record.status, &access) {
+        let end = blocked(failure.into(), &record.status);
+        return conclude(context, key, &mut record, Some(end), inputs).await;
     }
     let identity = identity(context, &resource, key);
     let sandbox = context
@@ -268,6 +322,7 @@ async fn delete<K: Kind>(
     match run.drive(&mut subject).await? {
         End::Done => finish(context, key, record, &resource).await,
         end => {
+            renew_rights(context, &end, &access);
             let end = blocked(end, &record.status);
             conclude(context, key, &mut record, Some(end), inputs).await
         }
@@ -282,13 +337,19 @@ async fn finish<K: Kind>(
     resource: &K,
 ) -> Result<Action, RecordError> {
     record.remove_finalizer().await?;
+    for note in record.notes.drain(..) {
+        context
+            .events
+            .publish(&record.resource.object_ref(&()), note)
+            .await;
+    }
     info!(namespace = key.namespace, name = key.name, "deleted");
     forget::<K>(context, key);
     resource.deleted(context);
     Ok(Action::await_change())
 }
 
-fn forget<K: Kind>(context: &Context, key: &Key) {
+pub(super) fn forget<K: Kind>(context: &Context, key: &Key) {
     let side = K::side(context);
     side.dependencies.set(key, []);
     side.retries.clear(key);
@@ -317,116 +378,12 @@ fn inputs<K: Kind>(resource: &K, versions: &[String]) -> Inputs {
     ))
 }
 
-/// How a deletion that cannot go on shows: what remains comes first.
-fn blocked<S: ManagedStatus>(end: End, status: &S) -> End {
-    match end {
-        End::Failed { failure, step } => {
-            let remaining = super::deletion::remaining(&status.holdings(), step.as_deref());
-            End::Failed {
-                failure: failure.while_deleting(&remaining),
-                step,
-            }
-        }
-        end => end,
-    }
-}
-
-/// Writes down how a reconcile ended (`None`: it is suspended), tells about it once, and says when to
-/// look again.
-async fn conclude<K: Kind>(
-    context: &Context,
-    key: &Key,
-    record: &mut Record<K>,
-    end: Option<End>,
-    inputs: Inputs,
-) -> Result<Action, RecordError> {
-    let side = K::side(context);
-    let (standing, note, pace) = match end {
-        None => (Standing::Suspended, None, None),
-        Some(End::Done) => {
-            let message = K::ready_message(&record.status);
-            (Standing::Ready { message }, None, None)
-        }
-        Some(End::Waiting(Wait {
-            reason,
-            message,
-            poll,
-        })) => (
-            Standing::Reconciling { reason, message },
-            None,
-            poll.then_some(Pace::Poll),
-        ),
-        Some(End::Failed { failure, .. }) => {
-            (failure.standing(), Some(failure.note), Some(failure.pace))
-        }
-    };
-    let generation = record.generation();
-    let requested = record.resource.annotations().get(REQUESTED_AT).cloned();
-    let now = context.clock.now();
-    let common = record.status.common();
-    let before = find(common.conditions, READY).cloned();
-    *common.conditions = standing.conditions(common.conditions, generation, now);
-    let after = find(common.conditions, READY).cloned();
-    if !matches!(standing, Standing::Suspended) {
-        *common.observed_generation = Some(generation);
-        *common.last_handled_reconcile_at = requested.or(common.last_handled_reconcile_at.take());
-    }
-    record.flush(Purpose::Result).await?;
-    if let Some(after) = after.filter(|after| told_differently(before.as_ref(), after)) {
-        tell(context, record, key, &standing, &after, note).await;
-    }
-    Ok(match pace {
-        None => {
-            side.retries.clear(key);
-            Action::await_change()
-        }
-        Some(pace) => Action::requeue(side.retries.again(key, inputs, pace)),
-    })
-}
-
-fn told_differently(before: Option<&Condition>, after: &Condition) -> bool {
-    before.is_none_or(|before| before.reason != after.reason || before.message != after.message)
-}
-
-/// One Event and one log line for each change of standing.
-async fn tell<K: Kind>(
-    context: &Context,
-    record: &Record<K>,
-    key: &Key,
-    standing: &Standing,
-    ready: &Condition,
-    note: Option<String>,
-) {
-    let (namespace, name) = (&key.namespace, &key.name);
-    let note = note.unwrap_or_else(|| ready.message.clone());
-    let failing = matches!(standing, Standing::Stalled { .. })
-        || matches!(
-            standing.reason(),
-            Reason::PlatformUnavailable | Reason::Throttled
-        );
-    if failing {
-        warn!(namespace, name, reason = ready.reason, "{note}");
-    } else {
-        info!(namespace, name, reason = ready.reason, "{note}");
-    }
-    let note = Note {
-        warning: failing,
-        reason: ready.reason.clone(),
-        action: "Reconcile".into(),
-        note,
-    };
-    context
-        .events
-        .publish(&record.resource.object_ref(&()), note)
-        .await;
-}
-
 /// How soon to come back after the API server failed.
 pub fn after_error(context: &Side, key: &Key, error: &RecordError) -> Duration {
     match error {
         // What changed is read at once.
         RecordError::Conflict => Duration::from_millis(100),
-        RecordError::Gone => Duration::from_secs(1),
+        RecordError::Gone | RecordError::Stopping => Duration::from_secs(1),
         RecordError::Kube(_) | RecordError::Timeout => {
             context
                 .retries

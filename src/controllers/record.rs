@@ -16,10 +16,14 @@ use serde_json::{Map, Value, json};
 
 use crate::resources::FINALIZER;
 
+use super::events::Note;
 use super::managed::{Managed, ManagedStatus};
 
 /// No call to the API server may hang a reconcile; kube itself sets no limit for reads.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// Between two tries to write down a result that meets a conflict.
+const CONFLICT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Why Kubernetes did not take a read or a write.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +37,9 @@ pub enum RecordError {
     /// The API server failed or refused.
     #[error("Kubernetes API: {0}")]
     Kube(#[source] Box<kube::Error>),
+    /// The process ends: nothing new is started.
+    #[error("the operator is stopping")]
+    Stopping,
     /// The API server did not answer in time.
     #[error("Kubernetes API: no answer within {} s", LIMIT.as_secs())]
     Timeout,
@@ -75,6 +82,8 @@ pub struct Record<K: Managed> {
     pub resource: K,
     /// The status to be; [`Record::flush`] writes it.
     pub status: K::Status,
+    /// Events to publish once the status is written.
+    pub notes: Vec<Note>,
     written: Value,
     version: String,
 }
@@ -89,6 +98,7 @@ impl<K: Managed> Record<K> {
             api,
             resource,
             status,
+            notes: Vec::new(),
             written,
             version,
         }
@@ -171,6 +181,7 @@ impl<K: Managed> Record<K> {
 
     /// Takes the newest resourceVersion; another resource of the same name is not this one.
     async fn reread(&mut self) -> Result<(), RecordError> {
+        tokio::time::sleep(CONFLICT_PAUSE).await;
         let found = within(self.api.get(&self.resource.name_any())).await?;
         if found.uid() != self.resource.uid() {
             return Err(RecordError::Gone);

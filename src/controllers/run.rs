@@ -4,9 +4,10 @@ use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::channel::mpsc::UnboundedReceiver;
-use futures::{FutureExt as _, StreamExt as _};
+use futures::{FutureExt as _, Stream, StreamExt as _};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::controller::{Action, Config, Error};
@@ -23,11 +24,14 @@ use crate::resources::{AepDataflow, CustomerIoSource};
 
 use super::context::Context;
 use super::dependencies::{Dependency, Key};
-use super::reconcile::{Kind, after_error, reconcile};
+use super::reconcile::{Kind, after_error, forget, reconcile};
+use super::record::{RecordError, within};
 use super::retries::Inputs;
 
 /// Reconciles of one controller at the same time.
 const CONCURRENCY: u16 = 32;
+/// Before an object that the store does not know yet is asked for again.
+const STORE_PAUSE: Duration = Duration::from_millis(500);
 
 /// Where [`super::context::Side::wake`] is heard.
 #[derive(Debug)]
@@ -126,10 +130,9 @@ fn on_secrets<K: Kind>(
     controller: Controller<PartialObjectMeta<K>>,
     context: &Arc<Context>,
 ) -> Controller<PartialObjectMeta<K>> {
-    let secrets: Api<PartialObjectMeta<Secret>> = Api::all(context.client.clone());
-    let context = Arc::clone(context);
-    controller.watches(secrets, watcher::Config::default(), move |secret| {
-        dependents::<K>(&context, &Dependency::Secret(key_of(&secret)))
+    let context_of_mapper = Arc::clone(context);
+    controller.watches_stream(touched::<Secret>(context), move |secret| {
+        dependents::<K>(&context_of_mapper, &Dependency::Secret(key_of(&secret)))
     })
 }
 
@@ -137,10 +140,31 @@ fn on_sources(
     controller: Controller<PartialObjectMeta<AepDataflow>>,
     context: &Arc<Context>,
 ) -> Controller<PartialObjectMeta<AepDataflow>> {
-    let sources: Api<PartialObjectMeta<CustomerIoSource>> = Api::all(context.client.clone());
-    let context = Arc::clone(context);
-    controller.watches(sources, watcher::Config::default(), move |source| {
-        dependents::<AepDataflow>(&context, &Dependency::Source(key_of(&source)))
+    let context_of_mapper = Arc::clone(context);
+    controller.watches_stream(touched::<CustomerIoSource>(context), move |source| {
+        dependents::<AepDataflow>(&context_of_mapper, &Dependency::Source(key_of(&source)))
+    })
+}
+
+/// Metadata of every object of a kind that comes, changes or goes. A watch that fails backs off by
+/// itself and says so; handed on, its errors would hold up every other trigger of the controller.
+fn touched<O>(
+    context: &Context,
+) -> impl Stream<Item = Result<PartialObjectMeta<O>, watcher::Error>> + Send + 'static
+where
+    O: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + Sync + 'static,
+{
+    let api: Api<PartialObjectMeta<O>> = Api::all(context.client.clone());
+    let objects = watcher(api, watcher::Config::default())
+        .default_backoff()
+        .touched_objects();
+    objects.filter_map(async |object| {
+        object
+            .inspect_err(
+                |error| warn!(kind = &*O::kind(&()), %error, "watch fails; it is tried again"),
+            )
+            .ok()
+            .map(Ok)
     })
 }
 
@@ -160,16 +184,34 @@ async fn drain<K: Kind>(controller: Controller<PartialObjectMeta<K>>, shared: Ar
         .run(
             step::<K>,
             |_, _: &Infallible, _| Action::await_change(),
-            shared,
+            Arc::clone(&shared),
         )
-        .for_each(|result| async move {
+        .for_each_concurrent(usize::from(CONCURRENCY), |result| async {
             match result {
-                // An object that went between its last event and its turn.
-                Ok(_) | Err(Error::ObjectNotFound(_)) => {}
+                Ok(_) => {}
+                Err(Error::ObjectNotFound(object)) => {
+                    let key = Key::new(
+                        object.namespace.clone().unwrap_or_default(),
+                        object.name.clone(),
+                    );
+                    not_in_store::<K>(&shared.context, &key).await;
+                }
                 Err(error) => warn!(kind = &*K::kind(&()), %error, "watch"),
             }
         })
         .await;
+}
+
+/// An object that had its turn while the store did not know it: gone meanwhile, or so new that a long
+/// list that holds it is still being read. The latter is asked for again; nobody else would.
+async fn not_in_store<K: Kind>(context: &Context, key: &Key) {
+    let api: Api<PartialObjectMeta<K>> = Api::namespaced(context.client.clone(), &key.namespace);
+    if let Ok(None) = within(api.get_opt(&key.name)).await {
+        forget::<K>(context, key);
+    } else {
+        tokio::time::sleep(STORE_PAUSE).await;
+        K::side(context).wake(key.clone());
+    }
 }
 
 /// One reconcile: never an error to kube's Controller, which knows no attempts; never a panic.
@@ -194,7 +236,15 @@ async fn step<K: Kind>(
     let (action, result) = match reconciled {
         Ok(Ok(action)) => (action, "success"),
         Ok(Err(error)) => {
-            debug!(kind = &*kind, namespace = key.namespace, name = key.name, %error, "starts over");
+            let (namespace, name) = (&key.namespace, &key.name);
+            match error {
+                RecordError::Conflict | RecordError::Gone | RecordError::Stopping => {
+                    debug!(kind = &*kind, namespace, name, %error, "starts over");
+                }
+                RecordError::Kube(_) | RecordError::Timeout => {
+                    warn!(kind = &*kind, namespace, name, %error, "cannot reconcile; it is tried again");
+                }
+            }
             (Action::requeue(after_error(side, &key, &error)), "error")
         }
         Err(_) => {

@@ -132,7 +132,8 @@ impl Standing {
         generation: i64,
         now: Timestamp,
     ) -> Vec<Condition> {
-        let ready_stands = before.iter().any(|condition| condition.type_ == READY);
+        let ready_stands =
+            find(before, READY).is_some_and(|ready| ready.reason != Reason::Progressing.as_str());
         if matches!(self, Self::Suspended) && ready_stands {
             return before
                 .iter()
@@ -185,12 +186,13 @@ pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Conditio
     conditions.iter().find(|condition| condition.type_ == type_)
 }
 
-/// Whether the last look at this generation ended with something wrong.
+/// Whether this generation was looked at before and is not ready for a reason that still says it best.
 pub fn is_failing(conditions: &[Condition], generation: i64) -> bool {
     find(conditions, READY).is_some_and(|ready| {
         ready.status == "False"
             && ready.observed_generation == Some(generation)
-            && ready.reason != Reason::Progressing.as_str()
+            && ready.reason != Reason::WaitingForSource.as_str()
+            && ready.reason != Reason::Suspended.as_str()
     })
 }
 

@@ -8,8 +8,8 @@ use crate::controllers::record::{RecordError, within};
 use crate::plan::claim::{Claimant, FlowProgress, Verdict, decide};
 use crate::plan::pace::Pace;
 use crate::plan::{Failure, RemoteKind, journal};
-use crate::resources::AepDataflow;
 use crate::resources::conditions::Reason;
+use crate::resources::{AepDataflow, FINALIZER};
 
 /// Why `dataflow`, whose own flow is as far as `progress`, may not make a flow on its source.
 pub async fn check(
@@ -24,7 +24,7 @@ pub async fn check(
     let found = within(api.list(&params)).await?.items;
     let others: Vec<Claimant> = found
         .iter()
-        .filter(|other| other.uid() != dataflow.uid())
+        .filter(|other| other.uid() != dataflow.uid() && !has_let_go(other))
         .map(|other| claimant(other, progress_of(other)))
         .collect();
     Ok(match decide(&claimant(dataflow, progress), &others) {
@@ -55,6 +55,12 @@ fn claimant(dataflow: &AepDataflow, flow: FlowProgress) -> Claimant {
         created,
         flow,
     }
+}
+
+/// One that is being deleted and no longer has our finalizer has nothing in AEP any more.
+fn has_let_go(dataflow: &AepDataflow) -> bool {
+    dataflow.metadata.deletion_timestamp.is_some()
+        && !dataflow.finalizers().iter().any(|name| name == FINALIZER)
 }
 
 /// How far a dataflow's flow is, as its status says.

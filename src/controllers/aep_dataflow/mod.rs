@@ -88,24 +88,16 @@ impl Kind for AepDataflow {
         identity: &Identity,
         status: &AepDataflowStatus,
         surroundings: &'a Surroundings,
-        trusted_hash: Option<&str>,
     ) -> DataflowSubject<'a> {
         let desired = DesiredDataflow::new(identity.clone(), &self.spec);
-        DataflowSubject::new(
-            context,
-            self,
-            desired,
-            surroundings.source.clone(),
-            status,
-            trusted_hash,
-        )
+        DataflowSubject::new(context, self, desired, surroundings.source.clone(), status)
     }
 
     async fn diagnose(&self, sandbox: &Sandbox, refusal: Failure) -> Failure {
         diagnose::diagnose(sandbox, &self.spec.target.existing, refusal).await
     }
 
-    fn settled(subject: &DataflowSubject<'_>, _: &Surroundings, status: &mut AepDataflowStatus) {
+    fn settled(subject: &DataflowSubject<'_>, status: &mut AepDataflowStatus) {
         status.applied_hash = Some(subject.hash().to_owned());
     }
 

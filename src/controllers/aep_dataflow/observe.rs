@@ -13,9 +13,10 @@ use crate::controllers::record::{RecordError, within};
 use crate::plan::claim::FlowProgress;
 use crate::plan::dataflow::SourceView;
 use crate::plan::deletion::Holding;
+use crate::plan::pace::Pace;
 use crate::plan::{Failure, Wait};
 use crate::resources::conditions::{READY, Reason, STALLED, find};
-use crate::resources::{AepDataflow, CustomerIoSource};
+use crate::resources::{AepDataflow, CustomerIoSource, FINALIZER};
 
 use super::claim;
 
@@ -46,7 +47,8 @@ pub async fn surroundings(
         Observed::Lacking(end) => return Ok(Observed::Lacking(end)),
     };
     let progress = claim::progress_of(dataflow);
-    if progress != FlowProgress::Standing
+    // One whose flow may exist settles that first; the last look before a creation asks again.
+    if progress == FlowProgress::None
         && let Some(failure) = claim::check(context, dataflow, progress).await?
     {
         return Ok(Observed::Lacking(failure.into()));
@@ -134,11 +136,36 @@ fn view(source: &CustomerIoSource) -> SourceView {
     }
 }
 
-/// Nothing is made for a source that somebody has to mend first, or that is going.
+/// Nothing is made for a source that somebody has to mend first, that is going, or that the operator has
+/// not put its finalizer on yet: it could go before this dataflow does, and take the credentials along.
 fn source_is_stuck(source: &CustomerIoSource) -> bool {
     let stalled = source
         .status
         .as_ref()
         .is_some_and(|status| find(&status.conditions, STALLED).is_some());
-    stalled || source.metadata.deletion_timestamp.is_some()
+    stalled || !is_held(source)
+}
+
+/// Whether the source stays for as long as a dataflow with an intent is on it.
+fn is_held(source: &CustomerIoSource) -> bool {
+    source.metadata.deletion_timestamp.is_none()
+        && source.finalizers().iter().any(|name| name == FINALIZER)
+}
+
+/// Why nothing may be created on the source `seen`, as a live look at it says now.
+pub async fn source_is_gone(
+    context: &Context,
+    dataflow: &AepDataflow,
+    seen: &SourceView,
+) -> Result<Option<Failure>, RecordError> {
+    let namespace = dataflow.namespace().unwrap_or_default();
+    let api: Api<CustomerIoSource> = Api::namespaced(context.client.clone(), &namespace);
+    let name = &dataflow.spec.source_ref.name;
+    let source = within(api.get_opt(name)).await?;
+    let held = source.filter(is_held).is_some_and(|source| match seen {
+        SourceView::Standing { .. } => view(&source) == *seen,
+        SourceView::NotYet { .. } => true,
+    });
+    let message = format!("CustomerIoSource \"{name}\" is going or has changed.");
+    Ok((!held).then(|| Failure::passing(Reason::WaitingForSource, message, Pace::Backoff)))
 }

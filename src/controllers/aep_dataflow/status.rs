@@ -25,6 +25,8 @@ impl ManagedStatus for AepDataflowStatus {
             last_handled_reconcile_at: &mut self.last_handled_reconcile_at,
             pending: &mut self.pending,
             applied_hash: &mut self.applied_hash,
+            organization_id: &mut self.organization_id,
+            sandbox: &mut self.sandbox,
         }
     }
 

@@ -9,12 +9,13 @@ use crate::controllers::record::RecordError;
 use crate::plan::claim::FlowProgress;
 use crate::plan::dataflow::{ObservedDataflow, SourceView, plan};
 use crate::plan::desired::DesiredDataflow;
-use crate::plan::{Failure, Fate, Known, Plan, RemoteKind, Step};
+use crate::plan::{Failure, Fate, Known, Plan, RemoteKind, Step, Wait};
 use crate::platform::{Flow, MappingRef};
+use crate::resources::conditions::Reason;
 use crate::resources::status::MappingSetStatus;
 use crate::resources::{AepDataflow, AepDataflowStatus};
 
-use super::claim;
+use super::{claim, observe};
 
 /// An `AepDataflow` on its way.
 pub struct DataflowSubject<'a> {
@@ -23,6 +24,26 @@ pub struct DataflowSubject<'a> {
     desired: DesiredDataflow,
     observed: ObservedDataflow,
     hash: String,
+    /// Changes of the flow already made in this run; a change that does not show is not made again.
+    changed: Vec<Change>,
+}
+
+/// A kind of change of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Patch,
+    Act,
+}
+
+fn change_of(step: &Step) -> Option<Change> {
+    match step {
+        Step::Patch {
+            kind: RemoteKind::Flow,
+            ..
+        } => Some(Change::Patch),
+        Step::Act { .. } => Some(Change::Act),
+        _ => None,
+    }
 }
 
 impl<'a> DataflowSubject<'a> {
@@ -33,10 +54,9 @@ impl<'a> DataflowSubject<'a> {
         desired: DesiredDataflow,
         source: SourceView,
         status: &AepDataflowStatus,
-        trusted_hash: Option<&str>,
     ) -> Self {
         let hash = desired.hash();
-        let trusted = trusted_hash == Some(hash.as_str());
+        let trusted = status.applied_hash.as_ref() == Some(&hash);
         let version = status
             .mapping_set
             .as_ref()
@@ -62,6 +82,7 @@ impl<'a> DataflowSubject<'a> {
             desired,
             observed,
             hash,
+            changed: Vec::new(),
         }
     }
 
@@ -97,7 +118,25 @@ impl<'a> DataflowSubject<'a> {
 
 impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
     fn plan(&self, _: &AepDataflowStatus) -> Plan {
-        plan(&self.desired, &self.observed)
+        let plan = plan(&self.desired, &self.observed);
+        let again = |steps: &[Step]| {
+            steps
+                .iter()
+                .filter_map(change_of)
+                .any(|change| self.changed.contains(&change))
+        };
+        match plan {
+            Plan::Run(steps) if again(&steps) => Plan::Wait(Wait {
+                reason: Reason::Progressing,
+                message: "AEP took a change of the flow but does not show it yet.".to_owned(),
+                poll: true,
+            }),
+            plan => plan,
+        }
+    }
+
+    fn done(&mut self, step: &Step) {
+        self.changed.extend(change_of(step));
     }
 
     fn fold(&mut self, outcome: &Outcome, status: &mut AepDataflowStatus) {
@@ -196,6 +235,16 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
     }
 
     async fn veto(&self, steps: &[Step]) -> Result<Option<Failure>, RecordError> {
+        if !steps.iter().any(|step| step.creates().is_some()) {
+            return Ok(None);
+        }
+        // The intent is visible by now: either the source's deletion sees it, or this look sees that
+        // the source is going.
+        if let Some(failure) =
+            observe::source_is_gone(self.context, self.dataflow, &self.observed.source).await?
+        {
+            return Ok(Some(failure));
+        }
         if !steps
             .iter()
             .any(|step| matches!(step, Step::CreateFlow { .. }))

@@ -10,6 +10,7 @@ pub mod subject;
 use super::context::{Context, Side};
 use super::credentials::Access;
 use super::dependencies::{Dependency, Key};
+use super::engine::End;
 use super::reconcile::{Kind, Observed};
 use super::record::RecordError;
 use crate::plan::desired::DesiredSource;
@@ -37,8 +38,12 @@ impl Kind for CustomerIoSource {
         observe::access(context, self).await
     }
 
+    async fn in_use(&self, context: &Context) -> Result<Option<End>, RecordError> {
+        observe::in_use(context, self).await
+    }
+
     async fn observe_deletion(&self, context: &Context) -> Result<Observed<Access>, RecordError> {
-        observe::deletion(context, self).await
+        observe::access(context, self).await
     }
 
     fn deleted(&self, _: &Context) {}
@@ -57,19 +62,12 @@ impl Kind for CustomerIoSource {
         identity: &Identity,
         status: &CustomerIoSourceStatus,
         _: &'a Access,
-        trusted_hash: Option<&str>,
     ) -> SourceSubject {
-        SourceSubject::new(
-            DesiredSource::new(identity.clone(), &self.spec),
-            status,
-            trusted_hash,
-        )
+        SourceSubject::new(DesiredSource::new(identity.clone(), &self.spec), status)
     }
 
-    fn settled(subject: &SourceSubject, access: &Access, status: &mut CustomerIoSourceStatus) {
+    fn settled(subject: &SourceSubject, status: &mut CustomerIoSourceStatus) {
         status.applied_hash = Some(subject.hash().to_owned());
-        status.organization_id = Some(access.scope.organization.clone());
-        status.sandbox = Some(access.scope.sandbox.clone());
     }
 
     fn ready_message(status: &CustomerIoSourceStatus) -> String {

@@ -5,6 +5,7 @@ use kube::{Resource as _, ResourceExt as _};
 
 use crate::controllers::context::Context;
 use crate::controllers::credentials::{self, Access};
+use crate::controllers::engine::End;
 
 use crate::controllers::managed::ManagedStatus as _;
 use crate::controllers::reconcile::Observed;
@@ -14,52 +15,46 @@ use crate::plan::pace::Pace;
 use crate::resources::conditions::Reason;
 use crate::resources::{AepDataflow, CustomerIoSource};
 
-/// The credentials, which must be of the organization the source connection was made in.
+/// The credentials.
 pub async fn access(
     context: &Context,
     source: &CustomerIoSource,
 ) -> Result<Observed<Access>, RecordError> {
     let namespace = source.namespace().unwrap_or_default();
-    let status = source.status.as_ref();
-    let made_in = status
-        .filter(|status| status.source_connection.is_some())
-        .and_then(|status| status.organization_id.as_deref());
     Ok(
-        match credentials::read(&context.client, &namespace, &source.spec, made_in).await? {
+        match credentials::read(&context.client, &namespace, &source.spec).await? {
             Ok(access) => Observed::Whole(access),
             Err(failure) => Observed::Lacking(failure.into()),
         },
     )
 }
 
-/// The credentials, once no dataflow needs this source any more.
-pub async fn deletion(
+/// The dataflow that keeps this source from being deleted: its objects need the source's credentials,
+/// its flow the source's connection.
+pub async fn in_use(
     context: &Context,
     source: &CustomerIoSource,
-) -> Result<Observed<Access>, RecordError> {
+) -> Result<Option<End>, RecordError> {
     let on_it = dataflows_on(context, source).await?;
     let staying = on_it
         .iter()
         .find(|dataflow| dataflow.meta().deletion_timestamp.is_none());
     if let Some(dataflow) = staying {
         let message = format!(
-            "AepDataflow \"{}\" still uses this source. Delete it; the source connection then goes by itself.",
+            "AepDataflow \"{}\" still uses this source. Delete it; the source then goes by itself.",
             dataflow.name_any()
         );
-        return Ok(Observed::Lacking(
+        return Ok(Some(
             Failure::stalled(Reason::DeletionBlocked, message).into(),
         ));
     }
-    if let Some(dataflow) = on_it.first() {
+    Ok(on_it.first().map(|dataflow| {
         let message = format!(
             "Waiting for AepDataflow \"{}\" to be deleted first.",
             dataflow.name_any()
         );
-        return Ok(Observed::Lacking(
-            Failure::passing(Reason::Deleting, message, Pace::Slow).into(),
-        ));
-    }
-    access(context, source).await
+        Failure::passing(Reason::Deleting, message, Pace::Slow).into()
+    }))
 }
 
 /// The dataflows on this source that have, or may have, something in AEP.
@@ -72,6 +67,7 @@ async fn dataflows_on(
     let params =
         ListParams::default().fields(&format!("spec.sourceRef.name={}", source.name_any()));
     let mut found = within(api.list(&params)).await?.items;
+    // One that is being deleted and no longer has our finalizer has let go of everything.
     found.retain(|dataflow| {
         dataflow
             .status

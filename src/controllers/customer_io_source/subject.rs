@@ -18,13 +18,9 @@ pub struct SourceSubject {
 
 impl SourceSubject {
     /// What is known from status alone.
-    pub fn new(
-        desired: DesiredSource,
-        status: &CustomerIoSourceStatus,
-        trusted_hash: Option<&str>,
-    ) -> Self {
+    pub fn new(desired: DesiredSource, status: &CustomerIoSourceStatus) -> Self {
         let hash = desired.hash();
-        let trusted = trusted_hash == Some(hash.as_str());
+        let trusted = status.applied_hash.as_ref() == Some(&hash);
         let source_connection = known(status, RemoteKind::SourceConnection, trusted, str::to_owned);
         Self {
             desired,

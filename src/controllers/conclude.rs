@@ -1,0 +1,130 @@
+//! The end of a reconcile: what is written down, what is told, and when to look again.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt as _;
+use kube::runtime::controller::Action;
+use tracing::{info, warn};
+
+use crate::plan::Wait;
+use crate::plan::pace::Pace;
+use crate::resources::REQUESTED_AT;
+use crate::resources::conditions::{READY, Reason, Standing, find};
+
+use super::context::Context;
+use super::dependencies::Key;
+use super::engine::End;
+use super::events::{self, Note};
+use super::managed::ManagedStatus;
+use super::reconcile::Kind;
+use super::record::{Purpose, Record, RecordError};
+use super::retries::Inputs;
+
+/// How a deletion that cannot go on shows: what remains comes first.
+pub(super) fn blocked<S: ManagedStatus>(end: End, status: &S) -> End {
+    match end {
+        End::Failed { failure, step } => {
+            let remaining = super::deletion::remaining(&status.holdings(), step.as_deref());
+            End::Failed {
+                failure: failure.while_deleting(&remaining),
+                step,
+            }
+        }
+        end => end,
+    }
+}
+
+/// Writes down how a reconcile ended (`None`: it is suspended), tells about it once, and says when to
+/// look again.
+pub(super) async fn conclude<K: Kind>(
+    context: &Context,
+    key: &Key,
+    record: &mut Record<K>,
+    end: Option<End>,
+    inputs: Inputs,
+) -> Result<Action, RecordError> {
+    let side = K::side(context);
+    let (standing, note, pace) = match end {
+        None => (Standing::Suspended, None, None),
+        Some(End::Done) => {
+            let message = K::ready_message(&record.status);
+            (Standing::Ready { message }, None, None)
+        }
+        Some(End::Waiting(Wait {
+            reason,
+            message,
+            poll,
+        })) => (
+            Standing::Reconciling { reason, message },
+            None,
+            poll.then_some(Pace::Poll),
+        ),
+        Some(End::Failed { failure, .. }) => {
+            (failure.standing(), Some(failure.note), Some(failure.pace))
+        }
+    };
+    let generation = record.generation();
+    let requested = record.resource.annotations().get(REQUESTED_AT).cloned();
+    let now = context.clock.now();
+    let common = record.status.common();
+    let before = find(common.conditions, READY).cloned();
+    *common.conditions = standing.conditions(common.conditions, generation, now);
+    let after = find(common.conditions, READY).cloned();
+    if !matches!(standing, Standing::Suspended) {
+        *common.observed_generation = Some(generation);
+        *common.last_handled_reconcile_at = requested.or(common.last_handled_reconcile_at.take());
+    }
+    record.flush(Purpose::Result).await?;
+    for note in std::mem::take(&mut record.notes) {
+        context
+            .events
+            .publish(&record.resource.object_ref(&()), note)
+            .await;
+    }
+    if let Some(after) = after.filter(|after| told_differently(before.as_ref(), after)) {
+        tell(context, record, key, &standing, &after, note).await;
+    }
+    Ok(match pace {
+        None => {
+            side.retries.clear(key);
+            Action::await_change()
+        }
+        Some(pace) => Action::requeue(side.retries.again(key, inputs, pace)),
+    })
+}
+
+fn told_differently(before: Option<&Condition>, after: &Condition) -> bool {
+    before.is_none_or(|before| before.reason != after.reason || before.message != after.message)
+}
+
+/// One Event and one log line for each change of standing.
+async fn tell<K: Kind>(
+    context: &Context,
+    record: &Record<K>,
+    key: &Key,
+    standing: &Standing,
+    ready: &Condition,
+    note: Option<String>,
+) {
+    let (namespace, name) = (&key.namespace, &key.name);
+    let note = note.unwrap_or_else(|| ready.message.clone());
+    let failing = matches!(standing, Standing::Stalled { .. })
+        || matches!(
+            standing.reason(),
+            Reason::PlatformUnavailable | Reason::Throttled
+        );
+    if failing {
+        warn!(namespace, name, reason = ready.reason, "{note}");
+    } else {
+        info!(namespace, name, reason = ready.reason, "{note}");
+    }
+    let note = Note {
+        warning: failing,
+        reason: ready.reason.clone(),
+        action: events::action_for(&ready.message),
+        note,
+    };
+    context
+        .events
+        .publish(&record.resource.object_ref(&()), note)
+        .await;
+}
