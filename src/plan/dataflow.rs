@@ -242,6 +242,7 @@ fn converge(desired: &DesiredDataflow, flow: &Flow, mapping: &MappingRef) -> Pla
         let errors = flow
             .last_operation
             .as_ref()
+            .filter(|operation| has_failed(operation))
             .map(LastOperation::errors)
             .unwrap_or_default();
         if !errors.is_empty() {
@@ -303,3 +304,9 @@ fn converge(desired: &DesiredDataflow, flow: &Flow, mapping: &MappingRef) -> Pla
 #[cfg(test)]
 #[path = "dataflow_tests.rs"]
 mod tests;
+
+/// Errors beside an operation under way may be of the one before; the words for its status are not a
+/// closed list.
+fn has_failed(operation: &LastOperation) -> bool {
+    operation.status().to_ascii_lowercase().contains("fail")
+}

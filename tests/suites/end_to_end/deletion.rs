@@ -72,6 +72,57 @@ async fn half_created_resources_leave_nothing() {
 }
 
 #[tokio::test]
+async fn a_source_that_never_stood_waits_for_what_its_dataflow_made() {
+    let world = World::start().await;
+    world
+        .faults(json!([{"method": "POST", "path": "/sourceConnections$", "status": 403}]))
+        .await;
+    world.apply(&source("customer-io")).await;
+    world
+        .apply(&dataflow("customer-io-events", "customer-io"))
+        .await;
+    world.wait_reason(SOURCE, "PermissionDenied").await;
+    let made = async || (!world.objects("mappingSet").await.is_empty()).then_some(());
+    let _ = tokio::time::timeout(
+        std::time::Duration::from_secs(5),
+        world.wait_for("a mapping set", made),
+    )
+    .await;
+    world
+        .kubectl(&["delete", SOURCE, DATAFLOW, "--timeout=30s"])
+        .await;
+    assert_eq!(world.ours().await, NOTHING);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn credentials_of_another_organization_neither_make_nor_delete() {
+    let world = World::start().await;
+    both_ready(&world).await;
+    let mut other = secret("demo-client", "demo-secret");
+    other["stringData"]["orgId"] = json!("AAAAAAAAAAAAAAAAAAAAAAAA@AdobeOrg");
+    world.apply(&other).await;
+    world
+        .kubectl(&["annotate", DATAFLOW, "reconcile.fluxcd.io/requestedAt=1"])
+        .await;
+    world.wait_reason(DATAFLOW, "OrganizationMismatch").await;
+    world.kubectl(&["delete", DATAFLOW, "--wait=false"]).await;
+    let blocked = world.wait_reason(DATAFLOW, "DeletionBlocked").await;
+    let message = condition(&blocked, "Ready")["message"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        message.contains("1234567890ABCDEF12345678@AdobeOrg"),
+        "{message}"
+    );
+    assert_eq!(world.ours().await.len(), 4);
+    world.apply(&secret("demo-client", "demo-secret")).await;
+    world.wait_gone(DATAFLOW).await;
+    world.end().await;
+}
+
+#[tokio::test]
 async fn what_is_gone_already_is_no_obstacle() {
     let world = World::start().await;
     both_ready(&world).await;
@@ -253,6 +304,17 @@ async fn a_flow_that_is_gone_from_aep_is_reported_and_not_made_again() {
         .unwrap()
         .to_owned();
     assert!(message.contains(flow.as_str().unwrap()), "{message}");
+    // Neither another look, nor a request, nor going back to what was applied before makes it ready.
+    world
+        .kubectl(&["annotate", DATAFLOW, "reconcile.fluxcd.io/requestedAt=1"])
+        .await;
+    world
+        .apply(&dataflow("customer-io-events", "customer-io"))
+        .await;
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    let still = world.get(DATAFLOW).await;
+    assert_eq!(condition(&still, "Ready")["reason"], "RemoteMissing");
+    assert_eq!(still["status"]["observedGeneration"], 3);
     assert_eq!(world.objects("flow").await.len(), 0);
     world.end().await;
 }
