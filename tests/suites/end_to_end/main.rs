@@ -8,6 +8,11 @@
     unreachable_pub,
     reason = "modules of a test binary: pub says what scenarios may use"
 )]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a helper that fails fails its scenario"
+)]
 
 mod changes;
 mod deletion;

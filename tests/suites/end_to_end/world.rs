@@ -6,7 +6,7 @@ use playground::stack::{Stack, StackOptions};
 use serde_json::{Value, json};
 
 /// How long anything may take that a scenario waits for.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 /// The tutorial's dataset and schema, which a fresh emulator has.
 pub const DATASET: &str = "63ec807d3f5ce91bd2d06c65";
 pub const SCHEMA: &str =
