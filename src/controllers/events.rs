@@ -1,7 +1,7 @@
 //! Events: what `kubectl describe` shows below the conditions.
 //!
 //! A failed publish never fails a reconcile. kube's recorder folds repeats of the same type, action,
-//! reason and object within six minutes, so each step has its own action.
+//! reason and object within six minutes and keeps the first text, so each text has its own action.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -39,7 +39,7 @@ impl Note {
         Self {
             warning: false,
             reason: reason.to_owned(),
-            action: action(step),
+            action: format!("{}{:08X}", action(step), short_hash(&note)),
             note,
         }
     }
@@ -56,9 +56,13 @@ impl Note {
 /// The action of a condition's Event: kube folds repeats and keeps the first text, so two different
 /// messages of one reason need two actions.
 pub fn action_for(message: &str) -> String {
+    format!("Reconcile{:08X}", short_hash(message))
+}
+
+fn short_hash(text: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
-    message.hash(&mut hasher);
-    format!("Reconcile{:08X}", hasher.finish() & 0xFFFF_FFFF)
+    text.hash(&mut hasher);
+    hasher.finish() & 0xFFFF_FFFF
 }
 
 /// The step as one CamelCase word without ids: `create flow` is `CreateFlow`.

@@ -241,7 +241,8 @@ pub struct AepDataflowStatus {
     /// The flow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flow: Option<FlowStatus>,
-    /// URL that takes events. Whoever knows it can write into the dataset: treat it as a secret.
+    /// URL of the inlet. Events go to it with `?x-adobe-flow-id=` and the flow's id added. Whoever knows it can
+    /// write into the dataset: treat it as a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub inlet_url: Option<String>,

@@ -59,7 +59,7 @@ struct StackArgs {
     /// Build the operator with optimizations.
     #[arg(long, conflicts_with = "operator")]
     release: bool,
-    /// One more argument for `aep-operator run`, such as --operator-arg=--drift-interval=10s; may be repeated.
+    /// One more argument for `aep-operator run`, such as --operator-arg=--stalled-retry=10s; may be repeated.
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     operator_arg: Vec<String>,
     #[command(flatten, next_help_heading = "The emulated platform")]

@@ -135,6 +135,12 @@ impl Stack {
         format!("http://{}/metrics", self.listen)
     }
 
+    /// What the operator's metrics say now.
+    pub async fn metrics(&self) -> Result<String> {
+        let answer = http::client()?.get(self.metrics_url()).send().await?;
+        Ok(answer.error_for_status()?.text().await?)
+    }
+
     /// Waits until the operator says it is ready: after a restart.
     pub async fn operator_ready(&self) -> Result<()> {
         until_ready(&self.operator, &self.listen).await

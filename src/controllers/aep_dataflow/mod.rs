@@ -107,6 +107,8 @@ impl Kind for AepDataflow {
             .as_ref()
             .map(|flow| (flow.id.as_str(), flow.state.as_deref().unwrap_or_default()))
             .unwrap_or_default();
-        format!("Flow {id} is {state}; the URL for its events is in status.inletUrl.")
+        format!(
+            "Flow {id} is {state}. Its events go to the URL in status.inletUrl followed by ?x-adobe-flow-id={id}."
+        )
     }
 }

@@ -38,15 +38,18 @@ pub async fn surroundings(
         Observed::Whole(source) => source,
         Observed::Lacking(end) => return Ok(Observed::Lacking(end)),
     };
-    let view = view(&source);
-    if let (SourceView::NotYet { message }, true) = (&view, source_is_stuck(&source)) {
-        return Ok(Observed::Lacking(waiting(message.clone())));
+    let progress = claim::progress_of(dataflow);
+    // A flow that stands needs nothing of its source but the credentials.
+    if progress != FlowProgress::Standing
+        && let Some(message) = obstacle(&source)
+    {
+        return Ok(Observed::Lacking(waiting(message)));
     }
+    let view = view(&source);
     let access = match source_observe::access(context, &source).await? {
         Observed::Whole(access) => access,
         Observed::Lacking(end) => return Ok(Observed::Lacking(end)),
     };
-    let progress = claim::progress_of(dataflow);
     // One whose flow may exist settles that first; the last look before a creation asks again.
     if progress == FlowProgress::None
         && let Some(failure) = claim::check(context, dataflow, progress).await?
@@ -91,7 +94,8 @@ async fn source_of(
     let api: Api<CustomerIoSource> = Api::namespaced(context.client.clone(), &namespace);
     let Some(source) = within(api.get_opt(name)).await? else {
         let message = format!(
-            "CustomerIoSource \"{name}\" does not exist in namespace \"{namespace}\". Create it."
+            "CustomerIoSource \"{name}\" does not exist in namespace \"{namespace}\". Create it; or, if spec.sourceRef.name is \
+             wrong, create this AepDataflow anew."
         );
         return Ok(Observed::Lacking(waiting(message)));
     };
@@ -116,10 +120,6 @@ fn waiting(message: String) -> End {
 /// What a dataflow sees of its source.
 fn view(source: &CustomerIoSource) -> SourceView {
     let name = source.name_any();
-    if source.metadata.deletion_timestamp.is_some() {
-        let message = format!("CustomerIoSource \"{name}\" is being deleted.");
-        return SourceView::NotYet { message };
-    }
     let status = source.status.as_ref();
     if let Some(connection) = status.and_then(|status| status.source_connection.as_ref()) {
         return SourceView::Standing {
@@ -136,14 +136,31 @@ fn view(source: &CustomerIoSource) -> SourceView {
     }
 }
 
-/// Nothing is made for a source that somebody has to mend first, that is going, or that the operator has
-/// not put its finalizer on yet: it could go before this dataflow does, and take the credentials along.
-fn source_is_stuck(source: &CustomerIoSource) -> bool {
-    let stalled = source
-        .status
-        .as_ref()
-        .is_some_and(|status| find(&status.conditions, STALLED).is_some());
-    stalled || !is_held(source)
+/// Why nothing is made for a source: somebody has to mend it first, it is going, or the operator has not put
+/// its finalizer on yet (it could go before this dataflow does, and take the credentials along).
+fn obstacle(source: &CustomerIoSource) -> Option<String> {
+    let name = source.name_any();
+    if source.metadata.deletion_timestamp.is_some() {
+        return Some(format!(
+            "CustomerIoSource \"{name}\" is being deleted. Create it again once it is gone, or delete this AepDataflow too."
+        ));
+    }
+    if let SourceView::Standing { .. } = view(source) {
+        return (!is_held(source))
+            .then(|| format!("CustomerIoSource \"{name}\" is not held by the operator yet."));
+    }
+    let status = source.status.as_ref();
+    let stalled = status.and_then(|status| find(&status.conditions, STALLED));
+    if let Some(stalled) = stalled {
+        return Some(format!(
+            "CustomerIoSource \"{name}\" has no source connection ({}). Mend it first: its own conditions say how.",
+            stalled.reason
+        ));
+    }
+    let SourceView::NotYet { message } = view(source) else {
+        return None;
+    };
+    (!is_held(source)).then_some(message)
 }
 
 /// Whether the source stays for as long as a dataflow with an intent is on it.

@@ -91,12 +91,13 @@ impl<'a> DataflowSubject<'a> {
         &self.hash
     }
 
-    /// Something was made from this spec a moment ago. Once target connection and mapping set both
-    /// stand so, a later reconcile (woken by the source, or for the URL) need not read them.
+    /// Something was made from this spec a moment ago. If nothing else that status records is waiting to
+    /// be read, a later reconcile (woken by the source, for the URL, or trying again what was refused)
+    /// need not read any of it.
     fn made(&self, status: &mut AepDataflowStatus) {
-        if let (Known::Trusted(_), Known::Trusted(_)) =
-            (&self.observed.target, &self.observed.mapping)
-        {
+        let target = matches!(self.observed.target, Known::Trusted(_) | Known::Absent);
+        let mapping = matches!(self.observed.mapping, Known::Trusted(_) | Known::Absent);
+        if target && mapping {
             status.applied_hash = Some(self.hash.clone());
         }
     }

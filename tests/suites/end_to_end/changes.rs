@@ -116,6 +116,42 @@ async fn a_change_made_behind_our_back_meets_the_etag_and_is_put_right() {
 }
 
 #[tokio::test]
+async fn an_etag_that_has_moved_is_read_again_and_the_change_written_once() {
+    let world = World::start().await;
+    world.apply(&source("customer-io")).await;
+    let manifest = dataflow("customer-io-events", "customer-io");
+    world.apply(&manifest).await;
+    world.wait_ready(DATAFLOW).await;
+    world.forget_calls().await;
+    world
+        .faults(json!([{"method": "PATCH", "path": "/flows/", "status": 412, "times": 1}]))
+        .await;
+    world
+        .apply(&changed(manifest, "/spec/name", json!("Renamed")))
+        .await;
+    settled(&world, 2).await;
+    let flows: Vec<(String, u64)> = world
+        .calls()
+        .await
+        .into_iter()
+        .map(|call| (call.operation, call.status))
+        .collect();
+    let patches: Vec<u64> = flows
+        .iter()
+        .filter(|(name, _)| name == "flows.patch")
+        .map(|(_, status)| *status)
+        .collect();
+    assert_eq!(patches, [412, 200], "{flows:?}");
+    let between = flows
+        .iter()
+        .skip_while(|(_, status)| *status != 412)
+        .nth(1)
+        .unwrap();
+    assert_eq!(between.0, "flows.get", "{flows:?}");
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_suspended_resource_is_left_alone_and_keeps_its_ready() {
     let world = World::start().await;
     world.apply(&source("customer-io")).await;

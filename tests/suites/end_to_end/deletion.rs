@@ -188,7 +188,7 @@ async fn a_broken_spec_can_be_deleted() {
 
 #[tokio::test]
 async fn without_its_secret_it_names_what_remains_and_ends_once_the_secret_is_back() {
-    let world = World::start().await;
+    let world = World::unhurried().await;
     both_ready(&world).await;
     let flow = world.objects("flow").await.remove(0)["id"]
         .as_str()
@@ -244,7 +244,7 @@ async fn an_abandoned_resource_goes_and_its_remote_objects_stay() {
 
 #[tokio::test]
 async fn a_source_stays_while_something_uses_it_and_names_the_user() {
-    let world = World::start().await;
+    let world = World::unhurried().await;
     both_ready(&world).await;
     world.kubectl(&["delete", SOURCE, "--wait=false"]).await;
     let blocked = world.wait_reason(SOURCE, "DeletionBlocked").await;
@@ -254,6 +254,14 @@ async fn a_source_stays_while_something_uses_it_and_names_the_user() {
             .unwrap()
             .contains("customer-io-events"),
         "{blocked}"
+    );
+    // The flow runs as written: its dataflow has nothing to complain of.
+    let user = world.get(DATAFLOW).await;
+    assert_eq!(
+        condition(&user, "Ready")["status"],
+        "True",
+        "{}",
+        user["status"]
     );
     world.kubectl(&["delete", DATAFLOW, "--timeout=20s"]).await;
     world.wait_gone(SOURCE).await;

@@ -43,6 +43,12 @@ impl World {
         Self::with(|_| {}).await
     }
 
+    /// The same with the operator's own paces: what is broken is looked at every five minutes, so within
+    /// a scenario only an event can wake it.
+    pub async fn unhurried() -> Self {
+        Self::with(|options| options.operator_args.clear()).await
+    }
+
     /// The same, changed.
     pub async fn with(change: impl FnOnce(&mut StackOptions)) -> Self {
         let mut options = StackOptions::new(env!("CARGO_BIN_EXE_aep-operator"));
@@ -189,6 +195,17 @@ impl World {
             .collect();
         names.sort();
         names
+    }
+
+    /// Reconciles of both controllers since the operator started.
+    pub async fn reconciles(&self) -> u64 {
+        let metrics = self.stack.metrics().await.unwrap();
+        let counts = metrics
+            .lines()
+            .filter(|line| line.starts_with("controller_runtime_reconcile_total{"));
+        counts
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+            .sum()
     }
 
     pub async fn forget_calls(&self) {
