@@ -88,9 +88,10 @@ async fn a_source_that_never_stood_waits_for_what_its_dataflow_made() {
         world.wait_for("a mapping set", made),
     )
     .await;
-    world
-        .kubectl(&["delete", SOURCE, DATAFLOW, "--timeout=30s"])
-        .await;
+    world.kubectl(&["delete", SOURCE, "--wait=false"]).await;
+    world.wait_reason(SOURCE, "DeletionBlocked").await;
+    world.kubectl(&["delete", DATAFLOW, "--timeout=30s"]).await;
+    world.wait_gone(SOURCE).await;
     assert_eq!(world.ours().await, NOTHING);
     world.end().await;
 }
