@@ -74,20 +74,20 @@ async fn half_created_resources_leave_nothing() {
 #[tokio::test]
 async fn a_source_that_never_stood_waits_for_what_its_dataflow_made() {
     let world = World::start().await;
-    world
-        .faults(json!([{"method": "POST", "path": "/sourceConnections$", "status": 403}]))
-        .await;
+    let refusal =
+        json!({"method": "POST", "path": "/sourceConnections$", "latencyMs": 4000, "status": 403});
+    world.faults(json!([refusal])).await;
     world.apply(&source("customer-io")).await;
     world
         .apply(&dataflow("customer-io-events", "customer-io"))
         .await;
+    // Made while the source connection was still on its way.
+    world
+        .wait_for("a mapping set", async || {
+            (!world.objects("mappingSet").await.is_empty()).then_some(())
+        })
+        .await;
     world.wait_reason(SOURCE, "PermissionDenied").await;
-    let made = async || (!world.objects("mappingSet").await.is_empty()).then_some(());
-    let _ = tokio::time::timeout(
-        std::time::Duration::from_secs(5),
-        world.wait_for("a mapping set", made),
-    )
-    .await;
     world.kubectl(&["delete", SOURCE, "--wait=false"]).await;
     world.wait_reason(SOURCE, "DeletionBlocked").await;
     world.kubectl(&["delete", DATAFLOW, "--timeout=30s"]).await;
