@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::controllers::context::Settings;
 use crate::plan::pace::Bounds;
 use crate::platform::{EndpointError, Endpoints};
 
@@ -105,6 +106,13 @@ impl RunArgs {
     /// Adobe's addresses.
     pub fn endpoints(&self) -> Result<Endpoints, ConfigError> {
         Ok(Endpoints::new(&self.ims_url, &self.platform_url)?)
+    }
+
+    /// What reconciles need to know.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            create_settle: self.create_settle,
+        }
     }
 
     /// The retry bounds, and a check of what depends on each other.

@@ -9,7 +9,8 @@
 //! - [`plan`]: pure decisions: desired and observed objects in, typed steps out.
 //! - [`platform`]: Adobe's APIs, typed. Knows nothing of Kubernetes. A new API call goes here.
 //! - [`controllers`]: Kubernetes in, steps out: watches, the engine that runs plans, status, Events.
-//! - [`config`]: the command line. [`operator`]: the process put together from it.
+//! - [`operator`]: the operator put together from parts; [`process`]: the parts of a real process.
+//! - [`config`]: the command line.
 //! - [`http`]: health and metrics; [`metrics`], [`telemetry`]: what is counted and logged.
 //! - [`clock`]: the injected time of day.
 //!
@@ -26,5 +27,6 @@ pub mod metrics;
 pub mod operator;
 pub mod plan;
 pub mod platform;
+pub mod process;
 pub mod resources;
 pub mod telemetry;

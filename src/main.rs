@@ -1,7 +1,7 @@
 //! `aep-operator`: the command line only.
 
 use aep_operator::config::{Cli, Command};
-use aep_operator::{operator, resources, telemetry};
+use aep_operator::{process, resources, telemetry};
 use anyhow::Context as _;
 use clap::Parser as _;
 
@@ -21,7 +21,7 @@ fn main() -> anyhow::Result<()> {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
                 .build()?;
-            runtime.block_on(operator::run(*args))
+            runtime.block_on(process::run(*args))
         }
     }
 }

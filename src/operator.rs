@@ -1,140 +1,112 @@
-//! The process put together: clients, context, controllers, and an orderly end.
+//! The operator put together from parts: everything that a process and a simulation do differently
+//! (transports, clock, randomness) comes in, controllers that run come out.
+//!
+//! [`crate::process`] makes the parts of a real process.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use futures::channel::mpsc;
-use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::jiff::Timestamp;
-use kube::api::Api;
-use kube::{Client, ResourceExt as _};
-use rand::SeedableRng as _;
+use kube::Client;
 use rand::rngs::StdRng;
-use tokio::signal::unix::{SignalKind, signal};
+use rand::{RngExt as _, SeedableRng as _};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
 
 use crate::clock::Clock;
-use crate::config::RunArgs;
 use crate::controllers::context::{Context, Settings, Side, Watched};
 use crate::controllers::events::Events;
-use crate::controllers::record::within;
 use crate::controllers::retries::Retries;
 use crate::controllers::{self, Wakes};
-use crate::http;
 use crate::metrics::Metrics;
-use crate::platform::{CallRecord, Options, Platform, production};
+use crate::plan::pace::Bounds;
+use crate::platform::{CallRecord, Endpoints, HttpService, Options, Platform};
 
-/// Limit of connecting to Adobe.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// What an operator is made of.
+pub struct Parts {
+    /// The API server.
+    pub client: Client,
+    /// The way to Adobe.
+    pub service: HttpService,
+    /// Adobe's addresses.
+    pub endpoints: Endpoints,
+    /// Owner in markers.
+    pub owner: String,
+    /// Name of this process in Events.
+    pub instance: Option<String>,
+    /// Limit of one call to Adobe.
+    pub request_timeout: Duration,
+    /// How soon failed things are tried again.
+    pub bounds: Bounds,
+    /// What else the command line sets.
+    pub settings: Settings,
+    /// The time of day.
+    pub clock: Clock,
+    /// All randomness there is.
+    pub random: StdRng,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Cancelled when the operator is to end: no call is started any more.
+    pub stop: CancellationToken,
+}
 
-/// Runs the operator until SIGTERM or SIGINT; reconciles under way are finished first.
-///
-/// # Errors
-///
-/// The options, the Kubernetes configuration or the listen address cannot be used.
-pub async fn run(args: RunArgs) -> anyhow::Result<()> {
-    let bounds = args.bounds()?;
-    let endpoints = args.endpoints()?;
-    let metrics = Arc::new(Metrics::default());
-    let client = kubernetes().await?;
-    let owner = match args.owner_id {
-        Some(owner) => owner,
-        None => cluster_uid(&client).await?,
-    };
-    info!(owner, version = env!("CARGO_PKG_VERSION"), "starting");
-    let observed = Arc::clone(&metrics);
-    let options = Options {
-        request_timeout: args.request_timeout,
-        observer: Some(Arc::new(move |call: CallRecord| observed.called(&call))),
-        ..Options::default()
-    };
-    let service = production(CONNECT_TIMEOUT, args.request_timeout).context("HTTP client")?;
-    let stop = CancellationToken::new();
-    let (wake_sources, sources) = mpsc::unbounded();
-    let (wake_dataflows, dataflows) = mpsc::unbounded();
-    let retries = || Retries::new(bounds, StdRng::from_rng(&mut rand::rng()));
-    let context = Arc::new(Context {
-        events: Events::new(client.clone(), std::env::var("POD_NAME").ok()),
-        client,
-        platform: Platform::new(service, endpoints, options),
-        owner,
-        settings: Settings {
-            create_settle: args.create_settle,
-        },
-        clock: Clock::starting_at(Timestamp::now()),
-        stop: stop.clone(),
-        journal: Watched::default(),
-        sources: Side::new(retries(), wake_sources),
-        dataflows: Side::new(retries(), wake_dataflows),
-    });
-    tokio::spawn(stop_on_signal(stop.clone())?);
-    let wakes = Wakes { sources, dataflows };
-    let ready = CancellationToken::new();
-    let controllers = async {
-        controllers::run(
+/// An operator that can run.
+pub struct Operator {
+    context: Arc<Context>,
+    wakes: Wakes,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+}
+
+impl Operator {
+    /// Makes no call and starts nothing.
+    pub fn new(parts: Parts) -> Self {
+        let Parts {
+            client,
+            service,
+            endpoints,
+            owner,
+            instance,
+            request_timeout,
+            bounds,
+            settings,
+            clock,
+            mut random,
+            metrics,
+            stop,
+        } = parts;
+        let observed = Arc::clone(&metrics);
+        let options = Options {
+            request_timeout,
+            observer: Some(Arc::new(move |call: CallRecord| observed.called(&call))),
+            ..Options::default()
+        };
+        let (wake_sources, sources) = mpsc::unbounded();
+        let (wake_dataflows, dataflows) = mpsc::unbounded();
+        let mut retries = || Retries::new(bounds, StdRng::seed_from_u64(random.random()));
+        let (source_retries, dataflow_retries) = (retries(), retries());
+        let context = Arc::new(Context {
+            events: Events::new(client.clone(), instance),
+            client,
+            platform: Platform::new(service, endpoints, options),
+            owner,
+            settings,
+            clock,
+            stop: stop.clone(),
+            journal: Watched::default(),
+            sources: Side::new(source_retries, wake_sources),
+            dataflows: Side::new(dataflow_retries, wake_dataflows),
+        });
+        Self {
             context,
-            wakes,
-            Arc::clone(&metrics),
-            ready.clone(),
-            stop.clone(),
-        )
-        .await;
-        stop.cancel();
-    };
-    // Either end of the process waits for the other: a call to AEP under way is never cut off.
-    let http = async {
-        let served = http::serve(
-            args.listen,
-            Arc::clone(&metrics),
-            ready.clone(),
-            stop.clone(),
-        )
-        .await;
-        stop.cancel();
-        served
-    };
-    let ((), served) = tokio::join!(controllers, http);
-    served?;
-    info!("stopped");
-    Ok(())
-}
-
-async fn kubernetes() -> anyhow::Result<Client> {
-    let mut config = kube::Config::infer().await.context(
-        "no Kubernetes configuration: run in a Pod with a ServiceAccount, or set KUBECONFIG",
-    )?;
-    // A refused write is decided on again from what is there by then, never just sent again.
-    config.default_retry = false;
-    Client::try_from(config).context("Kubernetes client")
-}
-
-async fn cluster_uid(client: &Client) -> anyhow::Result<String> {
-    let system = within(Api::<Namespace>::all(client.clone()).get("kube-system")).await.context(
-        "reading the namespace kube-system, whose uid marks what is ours in AEP; allow it or set --owner-id",
-    )?;
-    system
-        .uid()
-        .context("the namespace kube-system has no uid; set --owner-id")
-}
-
-/// A future that cancels `stop` on the first signal and ends the process on the second.
-fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<impl Future<Output = ()> + Send> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        for last in [false, true] {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            if last {
-                warn!("second signal: ending at once");
-                std::process::exit(1);
-            }
-            info!("stopping: what is under way is finished first");
-            stop.cancel();
+            wakes: Wakes { sources, dataflows },
+            metrics,
+            stop,
         }
-    })
+    }
+
+    /// Runs the controllers until `stop` is cancelled; reconciles under way are finished first. `ready`
+    /// is cancelled once everything there is has been seen.
+    pub async fn run(self, ready: CancellationToken) {
+        controllers::run(self.context, self.wakes, self.metrics, ready, self.stop).await;
+    }
 }
