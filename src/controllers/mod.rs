@@ -9,7 +9,7 @@
 //! | [`record`] | the one writer of status and finalizer |
 //! | [`managed`] | what the engine needs to know of a kind |
 //! | [`customer_io_source`], [`aep_dataflow`] | what differs: one folder a kind |
-//! | [`deletion`] | the way back, the same for every kind |
+//! | `delete`, [`deletion`] | the way back, the same for every kind: the road, and the subject on it |
 //! | [`credentials`] | Secret to credentials |
 //! | [`dependencies`], [`retries`] | who is woken by what, and when a try is due |
 //! | [`events`], [`context`] | what `kubectl describe` shows, and what reconciles share |
@@ -22,6 +22,7 @@ mod conclude;
 pub mod context;
 pub mod credentials;
 pub mod customer_io_source;
+mod delete;
 pub mod deletion;
 pub mod dependencies;
 pub mod engine;

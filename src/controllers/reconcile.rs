@@ -7,7 +7,6 @@ use std::time::Duration;
 use kube::ResourceExt as _;
 use kube::api::Api;
 use kube::runtime::controller::Action;
-use tracing::info;
 
 use crate::plan::marker::Identity;
 use crate::plan::pace::Pace;
@@ -16,12 +15,12 @@ use crate::platform::Sandbox;
 use crate::resources::conditions::Reason;
 use crate::resources::{ABANDON, REQUESTED_AT};
 
-use super::conclude::{blocked, conclude};
+use super::conclude::conclude;
 use super::context::{Context, Side};
 use super::credentials::Access;
+use super::delete::delete;
 use super::dependencies::{Dependency, Key};
 use super::engine::{End, Run, Subject};
-use super::events::Note;
 use super::managed::{Managed, ManagedStatus};
 use super::record::{Record, RecordError, within};
 use super::retries::Inputs;
@@ -215,7 +214,7 @@ fn trust_no_more<K: Kind>(record: &mut Record<K>, resource: &K) {
 }
 
 /// A token carries the rights it was minted with: after a refusal the next try gets a fresh one.
-fn renew_rights(context: &Context, end: &End, access: &Access) {
+pub(super) fn renew_rights(context: &Context, end: &End, access: &Access) {
     if let End::Failed { failure, .. } = end
         && failure.reason == Reason::PermissionDenied
     {
@@ -226,7 +225,7 @@ fn renew_rights(context: &Context, end: &End, access: &Access) {
 /// Remote objects are of one organization and sandbox for ever. Both are written down with the first
 /// intent; credentials or a source of another place must neither make objects there nor take a 404 from
 /// there for a deletion.
-fn elsewhere<S: ManagedStatus>(status: &mut S, access: &Access) -> Option<Failure> {
+pub(super) fn elsewhere<S: ManagedStatus>(status: &mut S, access: &Access) -> Option<Failure> {
     let holds = !status.holdings().is_empty();
     let common = status.common();
     let scope = &access.scope;
@@ -255,107 +254,13 @@ fn elsewhere<S: ManagedStatus>(status: &mut S, access: &Access) -> Option<Failur
     Some(Failure::stalled(Reason::InvalidSpec, message))
 }
 
-async fn delete<K: Kind>(
-    context: &Context,
-    key: &Key,
-    mut record: Record<K>,
-) -> Result<Action, RecordError> {
-    if !record.has_finalizer() {
-        forget::<K>(context, key);
-        return Ok(Action::await_change());
-    }
-    let resource = record.resource.clone();
-    let holdings = record.status.holdings();
-    if resource
-        .annotations()
-        .get(ABANDON)
-        .is_some_and(|value| value == "true")
-    {
-        if !holdings.is_empty() {
-            let left = super::deletion::describe(&holdings);
-            record.notes.push(Note {
-                warning: true,
-                reason: "Abandoned".into(),
-                action: "Abandon".into(),
-                note: format!(
-                    "Let go of {left} as the annotation {ABANDON} asks; they stay in AEP."
-                ),
-            });
-        }
-        return finish(context, key, record, &resource).await;
-    }
-    if let Some(end) = resource.in_use(context).await? {
-        let inputs = inputs(&resource, &[]);
-        return conclude(context, key, &mut record, Some(end), inputs).await;
-    }
-    if holdings.is_empty() {
-        return finish(context, key, record, &resource).await;
-    }
-    let access = match resource.observe_deletion(context).await? {
-        Observed::Whole(access) => access,
-        Observed::Lacking(end) => {
-            let inputs = inputs(&resource, &[]);
-            let end = blocked(end, &record.status);
-            return conclude(context, key, &mut record, Some(end), inputs).await;
-        }
-    };
-    let inputs = inputs(&resource, std::slice::from_ref(&access.version));
-    if let Some(remaining) = K::side(context).retries.remaining(key, inputs) {
-        return Ok(Action::requeue(remaining));
-    }
-    if let Some(failure) = elsewhere(&mut record.status, &access) {
-        let end = blocked(failure.into(), &record.status);
-        return conclude(context, key, &mut record, Some(end), inputs).await;
-    }
-    let identity = identity(context, &resource, key);
-    let sandbox = context
-        .platform
-        .sandbox(access.credentials.clone(), &access.scope.sandbox);
-    let mut subject = super::deletion::Deletion::default();
-    let mut run = Run {
-        context,
-        record: &mut record,
-        identity: &identity,
-        sandbox: &sandbox,
-        access: &access,
-    };
-    match run.drive(&mut subject).await? {
-        End::Done => finish(context, key, record, &resource).await,
-        end => {
-            renew_rights(context, &end, &access);
-            let end = blocked(end, &record.status);
-            conclude(context, key, &mut record, Some(end), inputs).await
-        }
-    }
-}
-
-/// Nothing of the resource is left in AEP: lets it go.
-async fn finish<K: Kind>(
-    context: &Context,
-    key: &Key,
-    mut record: Record<K>,
-    resource: &K,
-) -> Result<Action, RecordError> {
-    record.remove_finalizer().await?;
-    for note in record.notes.drain(..) {
-        context
-            .events
-            .publish(&record.resource.object_ref(&()), note)
-            .await;
-    }
-    info!(namespace = key.namespace, name = key.name, "deleted");
-    forget::<K>(context, key);
-    resource.deleted(context);
-    Ok(Action::await_change())
-}
-
 pub(super) fn forget<K: Kind>(context: &Context, key: &Key) {
     let side = K::side(context);
     side.dependencies.set(key, []);
     side.retries.clear(key);
 }
 
-fn identity<K: Kind>(context: &Context, resource: &K, key: &Key) -> Identity {
+pub(super) fn identity<K: Kind>(context: &Context, resource: &K, key: &Key) -> Identity {
     Identity {
         owner: context.owner.clone(),
         namespace: key.namespace.clone(),
@@ -365,7 +270,7 @@ fn identity<K: Kind>(context: &Context, resource: &K, key: &Key) -> Identity {
 }
 
 /// Everything whose change makes another try worth while before its time.
-fn inputs<K: Kind>(resource: &K, versions: &[String]) -> Inputs {
+pub(super) fn inputs<K: Kind>(resource: &K, versions: &[String]) -> Inputs {
     let meta = resource.meta();
     let annotation = |name: &str| resource.annotations().get(name).cloned();
     Inputs::of(&(
