@@ -11,6 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::fields;
+use super::lifecycle::{AdoptPolicy, DeletionPolicy, LastDrift, OnRemoteMissing};
 use super::status::{self, ConnectionStatus, FlowStatus, MappingSetStatus, Pending};
 
 /// What a dataflow should be.
@@ -84,6 +85,7 @@ use super::status::{self, ConnectionStatus, FlowStatus, MappingSetStatus, Pendin
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.sourceRef == oldSelf.sourceRef").message("sourceRef cannot be changed: a flow stays on its source connection. Delete this AepDataflow and create one for the other source.").field_path(".sourceRef"))]
 #[x_kube(validation = Rule::new("self.target == oldSelf.target").message("target cannot be changed: another dataset or schema needs a new flow with a new URL. Delete this AepDataflow and create one for the other target.").field_path(".target"))]
+#[x_kube(validation = Rule::new("!has(oldSelf.adopt) || (has(self.adopt) && self.adopt.flowId == oldSelf.adopt.flowId)").message("adopt.flowId cannot be changed or removed once it is set: this resource holds that flow. Create another resource for another one.").field_path(".adopt"))]
 pub struct AepDataflowSpec {
     /// The source whose events this dataflow carries. One dataflow per source. Cannot be changed.
     pub source_ref: SourceReference,
@@ -106,6 +108,18 @@ pub struct AepDataflowSpec {
     /// Whether the flow runs. `Disabled` stops ingestion without deleting anything.
     #[serde(default)]
     pub state: DesiredState,
+    /// What deleting this resource does to its objects in AEP: `Delete` deletes them, `Retain` leaves them and takes
+    /// this resource's ownership marker off.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+    /// What happens when an object of this resource is gone from AEP: `Stall` reports it, `Recreate` makes it again (a
+    /// new flow may get another URL).
+    #[serde(default)]
+    pub on_remote_missing: OnRemoteMissing,
+    /// An existing flow to take over, with its target connection and mapping set, instead of creating one. Its source
+    /// connection must be that of the source. Its id cannot be changed once it is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopt: Option<FlowAdoption>,
     /// Stops all writes to AEP for this resource. The last Ready condition stays; deletion still works.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
@@ -216,6 +230,18 @@ pub enum DesiredState {
     Disabled,
 }
 
+/// An existing flow to take over.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FlowAdoption {
+    /// Id of the flow in AEP.
+    #[schemars(length(min = 1, max = 256), regex(pattern = "^[A-Za-z0-9_-]+$"))]
+    pub flow_id: String,
+    /// How differences from the spec and markers of other resources are met.
+    #[serde(default)]
+    pub policy: AdoptPolicy,
+}
+
 /// What stands in AEP for an AepDataflow.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -254,6 +280,9 @@ pub struct AepDataflowStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub sandbox: Option<String>,
+    /// The last change made in AEP by somebody else, and what was done about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_drift: Option<LastDrift>,
     /// Creations under way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]

@@ -9,9 +9,11 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fields::{self, SecretReference};
+use super::lifecycle::{AdoptPolicy, DeletionPolicy, LastDrift, OnRemoteMissing};
 use super::status::{self, ConnectionStatus, Pending};
 
 /// What a Customer.io source connection should be.
@@ -65,6 +67,7 @@ use super::status::{self, ConnectionStatus, Pending};
 #[cfg_attr(test, kube(cel))]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.sandbox == oldSelf.sandbox").message("sandbox cannot be changed: a source connection stays in its sandbox. Create another CustomerIoSource for the other sandbox.").field_path(".sandbox"))]
+#[x_kube(validation = Rule::new("!has(oldSelf.adopt) || (has(self.adopt) && self.adopt.sourceConnectionId == oldSelf.adopt.sourceConnectionId)").message("adopt.sourceConnectionId cannot be changed or removed once it is set: this resource holds that source connection. Create another resource for another one.").field_path(".adopt"))]
 pub struct CustomerIoSourceSpec {
     /// Name of the source connection in AEP: one line without `[aep-operator/`. Default: `<namespace>.<name>` of this
     /// resource.
@@ -86,9 +89,32 @@ pub struct CustomerIoSourceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "fields::organization_id")]
     pub organization_id: Option<String>,
+    /// What deleting this resource does to its objects in AEP: `Delete` deletes them, `Retain` leaves them and takes
+    /// this resource's ownership marker off.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+    /// What happens when an object of this resource is gone from AEP: `Stall` reports it, `Recreate` makes it again (a
+    /// new flow may get another URL).
+    #[serde(default)]
+    pub on_remote_missing: OnRemoteMissing,
+    /// An existing source connection to take over instead of creating one. Its id cannot be changed once it is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopt: Option<SourceAdoption>,
     /// Stops all writes to AEP for this resource. The last Ready condition stays; deletion still works.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
+}
+
+/// An existing source connection to take over.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceAdoption {
+    /// Id of the source connection in AEP.
+    #[schemars(length(min = 1, max = 256), regex(pattern = "^[A-Za-z0-9_-]+$"))]
+    pub source_connection_id: String,
+    /// How differences from the spec and markers of other resources are met.
+    #[serde(default)]
+    pub policy: AdoptPolicy,
 }
 
 /// What stands in AEP for a CustomerIoSource.
@@ -118,6 +144,9 @@ pub struct CustomerIoSourceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub sandbox: Option<String>,
+    /// The last change made in AEP by somebody else, and what was done about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_drift: Option<LastDrift>,
     /// Creations under way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]

@@ -2,6 +2,7 @@
 //!
 //! - [`customer_io_source`]: `CustomerIoSource`, a Customer.io source connection in one sandbox.
 //! - [`aep_dataflow`]: `AepDataflow`, target connection, mapping set and flow on such a source.
+//! - [`lifecycle`]: how a resource adopts, ends and meets a loss; the same fields on every kind.
 //! - [`fields`]: field types and bounds that resources share.
 //! - [`status`]: what the operator writes back, shared by all resources.
 //! - [`conditions`]: condition types, the documented reasons, and how a condition moves.
@@ -14,6 +15,7 @@ pub mod aep_dataflow;
 pub mod conditions;
 pub mod customer_io_source;
 pub mod fields;
+pub mod lifecycle;
 pub mod status;
 
 pub use aep_dataflow::{AepDataflow, AepDataflowSpec, AepDataflowStatus};
@@ -32,6 +34,9 @@ pub const FINALIZER: &str = "aep-operator.dev/finalizer";
 pub const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
 /// Annotation `"true"`: deletion lets go of the remote objects instead of deleting them.
 pub const ABANDON: &str = "aep-operator.dev/abandon";
+
+/// Annotation `"true"`: refuses to delete the remote objects.
+pub const PROTECT: &str = "aep-operator.dev/protect";
 
 /// Every CustomResourceDefinition of this operator, in the order `aep-operator crds` prints them.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
