@@ -58,6 +58,15 @@ pub struct RunArgs {
     /// Wait between two looks at something that somebody has to mend.
     #[arg(long, env = "AEP_OPERATOR_STALLED_RETRY", default_value = "5m", value_parser = duration)]
     pub stalled_retry: Duration,
+    /// Keep a Secret that resources use from going before they do: with the finalizer
+    /// `aep-operator.dev/in-use`. `false` takes it off everywhere.
+    #[arg(
+        long,
+        env = "AEP_OPERATOR_PROTECT_SECRETS",
+        default_value_t = true,
+        action = clap::ArgAction::Set
+    )]
+    pub protect_secrets: bool,
     /// Form of log lines.
     #[arg(long, env = "AEP_OPERATOR_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
@@ -112,6 +121,7 @@ impl RunArgs {
     pub fn settings(&self) -> Settings {
         Settings {
             create_settle: self.create_settle,
+            protect_secrets: self.protect_secrets,
         }
     }
 

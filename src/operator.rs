@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::controllers::context::{Context, Settings, Side, Watched};
 use crate::controllers::events::Events;
 use crate::controllers::retries::Retries;
+use crate::controllers::secrets::Secrets;
 use crate::controllers::{self, Wakes};
 use crate::metrics::Metrics;
 use crate::plan::pace::Bounds;
@@ -82,6 +83,7 @@ impl Operator {
         };
         let (wake_sources, sources) = mpsc::unbounded();
         let (wake_dataflows, dataflows) = mpsc::unbounded();
+        let (look, secrets) = mpsc::unbounded();
         let mut retries = || Retries::new(bounds, StdRng::seed_from_u64(random.random()));
         let (source_retries, dataflow_retries) = (retries(), retries());
         let context = Arc::new(Context {
@@ -89,6 +91,7 @@ impl Operator {
             client,
             platform: Platform::new(service, endpoints, options),
             owner,
+            secrets: Secrets::new(settings.protect_secrets, look),
             settings,
             clock,
             stop: stop.clone(),
@@ -98,7 +101,11 @@ impl Operator {
         });
         Self {
             context,
-            wakes: Wakes { sources, dataflows },
+            wakes: Wakes {
+                sources,
+                dataflows,
+                secrets,
+            },
             metrics,
             stop,
         }

@@ -16,6 +16,7 @@ use crate::platform::Platform;
 use super::dependencies::{Dependencies, Key};
 use super::events::Events;
 use super::retries::Retries;
+use super::secrets::Secrets;
 
 /// What every reconcile of this process shares.
 pub struct Context {
@@ -35,6 +36,8 @@ pub struct Context {
     pub stop: CancellationToken,
     /// Since when this process has known creations under way.
     pub journal: Watched,
+    /// The Secrets in use.
+    pub secrets: Secrets,
     /// The `CustomerIoSource` side.
     pub sources: Side,
     /// The `AepDataflow` side.
@@ -46,6 +49,8 @@ pub struct Context {
 pub struct Settings {
     /// How long a creation whose outcome is unknown may still appear.
     pub create_settle: Duration,
+    /// Whether Secrets in use are kept from going before what needs them.
+    pub protect_secrets: bool,
 }
 
 /// The shared state of one controller.

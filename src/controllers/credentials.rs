@@ -11,8 +11,8 @@ use std::sync::Arc;
 use crate::plan::Failure;
 use crate::plan::failure::Scope;
 use crate::platform::Credentials;
-use crate::resources::CustomerIoSourceSpec;
 use crate::resources::conditions::Reason;
+use crate::resources::{CustomerIoSourceSpec, IN_USE};
 
 use super::record::{RecordError, within};
 
@@ -25,6 +25,8 @@ pub struct Access {
     pub scope: Scope,
     /// ResourceVersion of the Secret: a change of it is worth another try.
     pub version: String,
+    /// Whether the Secret carries our finalizer.
+    pub held: bool,
 }
 
 /// Reads the Secret that `spec` names. The inner error is the user's to mend.
@@ -45,6 +47,7 @@ pub async fn read(
         )));
     };
     let version = secret.resource_version().unwrap_or_default();
+    let held = secret.finalizers().iter().any(|name| name == IN_USE);
     let data = secret.data.unwrap_or_default();
     Ok(parse(name, &data, spec).map(|credentials| Access {
         scope: Scope {
@@ -54,6 +57,7 @@ pub async fn read(
         },
         credentials: Arc::new(credentials),
         version,
+        held,
     }))
 }
 

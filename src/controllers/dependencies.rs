@@ -48,8 +48,13 @@ struct Index {
 }
 
 impl Dependencies {
-    /// Replaces what `dependent` depends on; nothing at all forgets it.
-    pub fn set(&self, dependent: &Key, dependencies: impl IntoIterator<Item = Dependency>) {
+    /// Replaces what `dependent` depends on; nothing at all forgets it. Returns what it no longer
+    /// depends on.
+    pub fn set(
+        &self,
+        dependent: &Key,
+        dependencies: impl IntoIterator<Item = Dependency>,
+    ) -> Vec<Dependency> {
         let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         let now: HashSet<Dependency> = dependencies.into_iter().collect();
         let before = index.of.remove(dependent).unwrap_or_default();
@@ -69,8 +74,17 @@ impl Dependencies {
                 .insert(dependent.clone());
         }
         if !now.is_empty() {
-            index.of.insert(dependent.clone(), now);
+            index.of.insert(dependent.clone(), now.clone());
         }
+        let mut gone: Vec<Dependency> = before.difference(&now).cloned().collect();
+        gone.sort();
+        gone
+    }
+
+    /// Whether anybody depends on `dependency`.
+    pub fn has_dependents(&self, dependency: &Dependency) -> bool {
+        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        index.dependents.contains_key(dependency)
     }
 
     /// Who depends on `dependency`.

@@ -11,6 +11,7 @@
 //! | [`customer_io_source`], [`aep_dataflow`] | what differs: one folder a kind |
 //! | `delete`, [`deletion`] | the way back, the same for every kind: the road, and the subject on it |
 //! | [`credentials`] | Secret to credentials |
+//! | [`secrets`] | keeps a Secret until what needs it is gone |
 //! | [`dependencies`], [`retries`] | who is woken by what, and when a try is due |
 //! | [`events`], [`context`] | what `kubectl describe` shows, and what reconciles share |
 //!
@@ -33,5 +34,6 @@ pub mod reconcile;
 pub mod record;
 pub mod retries;
 mod run;
+pub mod secrets;
 
 pub use run::{Wakes, run};

@@ -130,9 +130,10 @@ pub async fn reconcile<K: Kind>(context: &Context, key: &Key) -> Result<Action, 
         forget::<K>(context, key);
         return Ok(Action::await_change());
     };
-    K::side(context)
+    let dropped = K::side(context)
         .dependencies
         .set(key, resource.dependencies(&key.namespace));
+    context.secrets.dropped(context, dropped);
     let record = Record::new(api, resource);
     if record.resource.meta().deletion_timestamp.is_some() {
         return delete(context, key, record).await;
@@ -179,6 +180,12 @@ async fn converge<K: Kind>(
         if !record.has_finalizer() {
             record.add_finalizer().await?;
         }
+        if let Some(failure) = hold(context, key, access).await? {
+            return conclude(context, key, &mut record, Some(failure.into()), inputs).await;
+        }
+    } else if record.has_finalizer() && !access.held {
+        // A Secret that was made anew, or another one than before.
+        hold(context, key, access).await?;
     }
     let mut run = Run {
         context,
@@ -201,6 +208,16 @@ async fn converge<K: Kind>(
     }
     renew_rights(context, &end, access);
     conclude(context, key, &mut record, Some(end), inputs).await
+}
+
+/// Keeps the Secret from going before what it is needed for.
+async fn hold(
+    context: &Context,
+    key: &Key,
+    access: &Access,
+) -> Result<Option<Failure>, RecordError> {
+    let secret = Key::new(&key.namespace, &access.scope.secret);
+    context.secrets.hold(&context.client, &secret).await
 }
 
 /// A request to check is not forgotten when its first try fails: until a check has ended well, what
@@ -256,7 +273,8 @@ pub(super) fn elsewhere<S: ManagedStatus>(status: &mut S, access: &Access) -> Op
 
 pub(super) fn forget<K: Kind>(context: &Context, key: &Key) {
     let side = K::side(context);
-    side.dependencies.set(key, []);
+    let dropped = side.dependencies.set(key, []);
+    context.secrets.dropped(context, dropped);
     side.retries.clear(key);
 }
 

@@ -27,6 +27,7 @@ use super::dependencies::{Dependency, Key};
 use super::reconcile::{Kind, after_error, forget, reconcile};
 use super::record::{RecordError, within};
 use super::retries::Inputs;
+use super::secrets::{self, Look};
 
 /// Reconciles of one controller at the same time.
 const CONCURRENCY: u16 = 32;
@@ -40,6 +41,8 @@ pub struct Wakes {
     pub sources: UnboundedReceiver<Key>,
     /// For `AepDataflow`.
     pub dataflows: UnboundedReceiver<Key>,
+    /// For Secrets in use.
+    pub secrets: UnboundedReceiver<Look>,
 }
 
 struct Shared {
@@ -62,11 +65,14 @@ pub async fn run(
     });
     let sources = controller::<CustomerIoSource>(&context, wakes.sources, &stop);
     let source_store = sources.store();
-    let sources = drain(on_secrets(sources, &context), Arc::clone(&shared));
+    let sources = drain(
+        on_secrets(sources, &context, keep_in_use),
+        Arc::clone(&shared),
+    );
     let dataflows = controller::<AepDataflow>(&context, wakes.dataflows, &stop);
     let dataflow_store = dataflows.store();
     let dataflows = drain(
-        on_sources(on_secrets(dataflows, &context), &context),
+        on_sources(on_secrets(dataflows, &context, |_, _| {}), &context),
         shared,
     );
     let readiness = async {
@@ -82,7 +88,8 @@ pub async fn run(
             else => {}
         }
     };
-    futures::join!(sources, dataflows, readiness);
+    let in_use = secrets::run(&context, wakes.secrets, &stop);
+    futures::join!(sources, dataflows, in_use, readiness);
 }
 
 /// A controller whose own watch is of metadata, without what nobody reads, and silent about the
@@ -129,11 +136,21 @@ fn relevant<K>(object: &PartialObjectMeta<K>) -> Option<u64> {
 fn on_secrets<K: Kind>(
     controller: Controller<PartialObjectMeta<K>>,
     context: &Arc<Context>,
+    and: impl Fn(&Context, &PartialObjectMeta<Secret>) + Send + Sync + 'static,
 ) -> Controller<PartialObjectMeta<K>> {
     let context_of_mapper = Arc::clone(context);
     controller.watches_stream(touched::<Secret>(context), move |secret| {
+        and(&context_of_mapper, &secret);
         dependents::<K>(&context_of_mapper, &Dependency::Secret(key_of(&secret)))
     })
+}
+
+/// A Secret in use that came, changed or is going.
+fn keep_in_use(context: &Context, secret: &PartialObjectMeta<Secret>) {
+    let used = Dependency::Secret(key_of(secret));
+    context
+        .secrets
+        .saw(secret, context.sources.dependencies.has_dependents(&used));
 }
 
 fn on_sources(

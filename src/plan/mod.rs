@@ -11,6 +11,7 @@
 //! - [`source`], [`dataflow`]: the planners; [`deletion`] is the way back.
 //! - [`claim`]: which of several dataflows holds a source.
 //! - [`journal`]: creations under way, and when a look-up that found nothing settles one.
+//! - [`secret_use`]: how long a Secret that somebody deletes has to stay.
 //! - [`failure`]: what went wrong to reason, words and pace; [`pace`] is how long to wait.
 
 pub mod claim;
@@ -22,6 +23,7 @@ pub mod journal;
 pub mod marker;
 pub mod pace;
 pub mod remote;
+pub mod secret_use;
 pub mod source;
 mod step;
 

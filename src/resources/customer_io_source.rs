@@ -34,6 +34,7 @@ use super::status::{self, ConnectionStatus, Pending};
     category = "aep",
     namespaced,
     status = "CustomerIoSourceStatus",
+    selectable = ".spec.credentialsRef.name",
     doc = "A Customer.io source connection in one sandbox of Adobe Experience Platform.",
     printcolumn(
         name = "Ready",

@@ -28,8 +28,10 @@ use kube::CustomResourceExt as _;
 
 /// The API group of every resource of this operator.
 pub const GROUP: &str = "aep-operator.dev";
-/// The one finalizer of this operator: set before the first remote object, removed after the last.
+/// The finalizer of every resource of this operator: set before the first remote object, removed after the last.
 pub const FINALIZER: &str = "aep-operator.dev/finalizer";
+/// The finalizer of a Secret whose credentials are still needed.
+pub const IN_USE: &str = "aep-operator.dev/in-use";
 /// Annotation: a new value makes the operator check the resource against AEP now (the Flux convention).
 pub const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
 /// Annotation `"true"`: deletion lets go of the remote objects instead of deleting them.

@@ -285,29 +285,13 @@ async fn delete(stack: &Stack, webhook: i64) -> Result<()> {
             None,
         )
         .await?;
-    // The resources first, while the operator still has the credentials to delete what they stand for.
-    for (told, args) in [
-        (
-            "kubectl delete aep --all -n marketing",
-            [
-                "delete",
-                "aep",
-                "--all",
-                "--namespace=marketing",
-                "--timeout=120s",
-            ]
-            .as_slice(),
-        ),
-        (
-            "kubectl delete namespace marketing",
-            &["delete", "namespace", "marketing", "--timeout=120s"],
-        ),
-    ] {
-        stack.story().step(told);
-        match kubectl(stack, args).await {
-            Ok(said) => stack.story().show(&said),
-            Err(error) => return Err(explain(stack, error).await),
-        }
+    // Namespace and Secret go first here; the operator keeps the Secret until it has deleted what needs it.
+    stack
+        .story()
+        .step("kubectl delete -f deploy/samples/tutorial");
+    match kubectl(stack, &["delete", &tutorial()?, "--timeout=120s"]).await {
+        Ok(said) => stack.story().show(&said),
+        Err(error) => return Err(explain(stack, error).await),
     }
     Ok(())
 }

@@ -105,7 +105,8 @@ async fn source_of(
         &source.spec.credentials_ref.name,
     )));
     let key = Key::new(namespace, dataflow.name_any());
-    context.dataflows.dependencies.set(&key, dependencies);
+    let dropped = context.dataflows.dependencies.set(&key, dependencies);
+    context.secrets.dropped(context, dropped);
     Ok(Observed::Whole(source))
 }
 

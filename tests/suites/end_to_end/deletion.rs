@@ -9,7 +9,7 @@ const SOURCE: &str = "customeriosource/customer-io";
 const DATAFLOW: &str = "aepdataflow/customer-io-events";
 const NOTHING: [String; 0] = [];
 
-async fn both_ready(world: &World) {
+pub async fn both_ready(world: &World) {
     world.apply(&source("customer-io")).await;
     world
         .apply(&dataflow("customer-io-events", "customer-io"))

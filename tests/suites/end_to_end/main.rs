@@ -18,5 +18,6 @@ mod changes;
 mod deletion;
 mod failures;
 mod lost_replies;
+mod namespace_deletion;
 mod tutorial;
 mod world;
