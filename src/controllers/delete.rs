@@ -3,11 +3,17 @@
 //! The finalizer goes last. Everything that ends without it is in one of two words: deleted, or let go of
 //! with an Event that names what stays in AEP.
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
+use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::controller::Action;
 use tracing::info;
 
-use crate::resources::ABANDON;
+use crate::plan::Failure;
+use crate::plan::deletion;
+use crate::resources::conditions::Reason;
+use crate::resources::{ABANDON, PROTECT};
 
 use super::conclude::{blocked, conclude};
 use super::context::Context;
@@ -17,7 +23,7 @@ use super::engine::{End, Run};
 use super::events::Note;
 use super::managed::ManagedStatus as _;
 use super::reconcile::{Kind, Observed, elsewhere, forget, identity, inputs, renew_rights};
-use super::record::{Record, RecordError};
+use super::record::{Record, RecordError, within};
 
 /// Takes one step back: what is left is deleted, or it is said why not.
 pub(super) async fn delete<K: Kind>(
@@ -31,30 +37,39 @@ pub(super) async fn delete<K: Kind>(
     }
     let resource = record.resource.clone();
     let holdings = record.status.holdings();
-    if resource
-        .annotations()
-        .get(ABANDON)
-        .is_some_and(|value| value == "true")
-    {
-        if !holdings.is_empty() {
-            let left = describe(&holdings);
-            record.notes.push(Note {
-                warning: true,
-                reason: "Abandoned".into(),
-                action: "Abandon".into(),
-                note: format!(
-                    "Let go of {left} as the annotation {ABANDON} asks; they stay in AEP."
-                ),
-            });
+    let asked = |annotation: &str| {
+        resource
+            .annotations()
+            .get(annotation)
+            .is_some_and(|value| value == "true")
+    };
+    if asked(ABANDON) {
+        let why = format!("as the annotation {ABANDON} asks");
+        return let_go(context, key, record, "Abandoned", &why).await;
+    }
+    match uninstalled::<K>(context, &resource).await? {
+        Ok(false) => {}
+        Ok(true) => {
+            let name = K::crd_name();
+            let why = format!("because the CustomResourceDefinition {name} is being deleted");
+            return let_go(context, key, record, "Uninstalled", &why).await;
         }
-        return finish(context, key, record, &resource).await;
+        Err(failure) => {
+            let inputs = inputs(&resource, &[]);
+            return conclude(context, key, &mut record, Some(failure.into()), inputs).await;
+        }
+    }
+    if asked(PROTECT) && !holdings.is_empty() {
+        let inputs = inputs(&resource, &[]);
+        let end = Failure::protected(&describe(&holdings)).into();
+        return conclude(context, key, &mut record, Some(end), inputs).await;
     }
     if let Some(end) = resource.in_use(context).await? {
         let inputs = inputs(&resource, &[]);
         return conclude(context, key, &mut record, Some(end), inputs).await;
     }
     if holdings.is_empty() {
-        return finish(context, key, record, &resource).await;
+        return finish(context, key, record).await;
     }
     let access = match resource.observe_deletion(context).await? {
         Observed::Whole(access) => access,
@@ -85,7 +100,7 @@ pub(super) async fn delete<K: Kind>(
         access: &access,
     };
     match run.drive(&mut subject).await? {
-        End::Done => finish(context, key, record, &resource).await,
+        End::Done => finish(context, key, record).await,
         end => {
             renew_rights(context, &end, &access);
             let end = blocked(end, &record.status);
@@ -94,15 +109,64 @@ pub(super) async fn delete<K: Kind>(
     }
 }
 
+/// Whether the resource goes only because its kind is being uninstalled: read live, before anything is
+/// deleted. The inner error: it cannot be known, and what may be a running dataflow is not deleted on a
+/// guess.
+async fn uninstalled<K: Kind>(
+    context: &Context,
+    resource: &K,
+) -> Result<Result<bool, Failure>, RecordError> {
+    let name = K::crd_name();
+    let api: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(context.client.clone());
+    let time = |meta: &ObjectMeta| meta.deletion_timestamp.as_ref().map(|time| time.0);
+    match within(api.get_opt(name)).await {
+        Ok(Some(definition)) => Ok(Ok(deletion::uninstalled(
+            time(resource.meta()),
+            time(&definition.metadata),
+        ))),
+        Ok(None) => Ok(Ok(true)),
+        Err(RecordError::Kube(error)) if matches!(&*error, kube::Error::Api(status) if status.is_forbidden()) =>
+        {
+            let message = format!(
+                "The operator may not read the CustomResourceDefinition {name}, so it cannot know whether its kind is \
+                 only being uninstalled. Give it the rights of its chart."
+            );
+            Ok(Err(Failure::stalled(Reason::DeletionBlocked, message)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The resource goes, and its remote objects stay as they are.
+async fn let_go<K: Kind>(
+    context: &Context,
+    key: &Key,
+    mut record: Record<K>,
+    reason: &str,
+    why: &str,
+) -> Result<Action, RecordError> {
+    let holdings = record.status.holdings();
+    if !holdings.is_empty() {
+        let left = describe(&holdings);
+        record.notes.push(Note {
+            warning: true,
+            reason: reason.to_owned(),
+            action: "LetGo".to_owned(),
+            note: format!("Let go of {left} {why}; they stay in AEP."),
+        });
+    }
+    finish(context, key, record).await
+}
+
 /// Nothing of the resource is left in AEP: lets it go.
 async fn finish<K: Kind>(
     context: &Context,
     key: &Key,
     mut record: Record<K>,
-    resource: &K,
 ) -> Result<Action, RecordError> {
     record.remove_finalizer().await?;
     for note in record.notes.drain(..) {
+        info!(namespace = key.namespace, name = key.name, "{}", note.note);
         context
             .events
             .publish(&record.resource.object_ref(&()), note)
@@ -110,6 +174,5 @@ async fn finish<K: Kind>(
     }
     info!(namespace = key.namespace, name = key.name, "deleted");
     forget::<K>(context, key);
-    resource.deleted(context);
     Ok(Action::await_change())
 }

@@ -13,7 +13,7 @@ use crate::plan::pace::Pace;
 use crate::plan::{Failure, Known, Plan, RemoteKind, journal};
 use crate::platform::Sandbox;
 use crate::resources::conditions::Reason;
-use crate::resources::{ABANDON, REQUESTED_AT};
+use crate::resources::{ABANDON, PROTECT, REQUESTED_AT};
 
 use super::conclude::conclude;
 use super::context::{Context, Side};
@@ -36,7 +36,9 @@ pub enum Observed<S> {
 
 /// What a kind of resource adds to the common road.
 pub trait Kind:
-    Managed<DynamicType = ()> + kube::Resource<Scope = k8s_openapi::NamespaceResourceScope>
+    Managed<DynamicType = ()>
+    + kube::Resource<Scope = k8s_openapi::NamespaceResourceScope>
+    + kube::CustomResourceExt
 {
     /// What it depends on, read live.
     type Surroundings: Debug + Send + Sync;
@@ -69,9 +71,6 @@ pub trait Kind:
         &self,
         context: &Context,
     ) -> impl Future<Output = Result<Observed<Access>, RecordError>> + Send;
-
-    /// After the last remote object is gone.
-    fn deleted(&self, context: &Context);
 
     /// How to call AEP.
     fn access(surroundings: &Self::Surroundings) -> &Access;
@@ -271,9 +270,19 @@ pub(super) fn elsewhere<S: ManagedStatus>(status: &mut S, access: &Access) -> Op
     Some(Failure::stalled(Reason::InvalidSpec, message))
 }
 
+/// A resource is gone: nothing of it is kept.
 pub(super) fn forget<K: Kind>(context: &Context, key: &Key) {
     let side = K::side(context);
     let dropped = side.dependencies.set(key, []);
+    // Whoever waited for this dataflow to let go of its source goes on.
+    for dependency in &dropped {
+        if let Dependency::Source(source) = dependency {
+            for sibling in context.dataflows.dependencies.dependents(dependency) {
+                context.dataflows.wake(sibling);
+            }
+            context.sources.wake(source.clone());
+        }
+    }
     context.secrets.dropped(context, dropped);
     side.retries.clear(key);
 }
@@ -297,6 +306,7 @@ pub(super) fn inputs<K: Kind>(resource: &K, versions: &[String]) -> Inputs {
         meta.deletion_timestamp.is_some(),
         annotation(REQUESTED_AT),
         annotation(ABANDON),
+        annotation(PROTECT),
         versions,
     ))
 }

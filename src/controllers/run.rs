@@ -105,13 +105,26 @@ fn controller<K: Kind>(
         .default_backoff()
         .modify(prune)
         .reflect(writer)
-        .touched_objects()
+        .filter_map(async |event| event.map(one).transpose())
         .predicate_filter(relevant::<K>, kube::runtime::PredicateConfig::default());
     let wakes = wakes.map(|key| ObjectRef::new(&key.name).within(&key.namespace));
     Controller::for_stream(triggers, reader)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(wakes)
         .graceful_shutdown_on(stop.clone().cancelled_owned())
+}
+
+/// The object of an event. One that is gone differs from what it was last, or the filter for relevant
+/// changes would keep its end from us.
+fn one<K>(event: watcher::Event<PartialObjectMeta<K>>) -> Option<PartialObjectMeta<K>> {
+    match event {
+        watcher::Event::Apply(object) | watcher::Event::InitApply(object) => Some(object),
+        watcher::Event::Delete(mut object) => {
+            object.metadata.generation = None;
+            Some(object)
+        }
+        watcher::Event::Init | watcher::Event::InitDone => None,
+    }
 }
 
 fn prune<K>(object: &mut PartialObjectMeta<K>) {

@@ -3,6 +3,8 @@
 //! The spec plays no part: a resource with a broken spec can always be deleted. A flow goes first,
 //! then its target connection and mapping set; a source connection only when no flow names it.
 
+use k8s_openapi::jiff::Timestamp;
+
 use super::failure::Failure;
 use super::{Plan, RemoteKind, Step};
 
@@ -23,6 +25,16 @@ pub enum Holding {
         /// The attempt to look for.
         attempt: i64,
     },
+}
+
+/// Whether a resource is going only because its kind is being uninstalled, as the times of both deletions
+/// say: then its remote objects stay. Times are whole seconds; the same second counts as the
+/// definition's, because what was kept can still be deleted.
+pub fn uninstalled(resource: Option<Timestamp>, definition: Option<Timestamp>) -> bool {
+    match (resource, definition) {
+        (Some(resource), Some(definition)) => resource >= definition,
+        (None, _) | (_, None) => false,
+    }
 }
 
 /// Flows that name a source connection, as far as they were listed.
@@ -116,6 +128,15 @@ mod tests {
             Plan::Run(vec![delete(TargetConnection), delete(MappingSet)])
         );
         assert_eq!(plan(&[], &Users::Unknown), Plan::Done);
+    }
+
+    #[test]
+    fn only_a_deletion_that_came_before_the_uninstall_deletes() {
+        let at = |second| Some(Timestamp::from_second(second).unwrap());
+        assert!(uninstalled(at(10), at(9)));
+        assert!(uninstalled(at(10), at(10)));
+        assert!(!uninstalled(at(10), at(11)), "deleted first, on purpose");
+        assert!(!uninstalled(at(10), None));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 use crate::platform::{ApiError, Class};
 use crate::resources::conditions::{Reason, Standing};
+use crate::resources::{ABANDON, PROTECT};
 
 use super::RemoteKind;
 use super::pace::Pace;
@@ -95,6 +96,17 @@ impl Failure {
                 "Source connection {id} is still used by flow {}. Delete the AepDataflow (or, for a flow made \
                  elsewhere, the flow in AEP); the source connection then goes by itself.",
                 flows.join(", ")
+            ),
+        )
+    }
+
+    /// An annotation keeps the remote objects from being deleted.
+    pub fn protected(left: &str) -> Self {
+        Self::stalled(
+            Reason::DeletionBlocked,
+            format!(
+                "The annotation {PROTECT} keeps {left} from being deleted. Remove it to delete them; or, to leave \
+                 them in AEP, annotate this resource with {ABANDON}=true."
             ),
         )
     }

@@ -10,8 +10,6 @@ pub mod observe;
 pub mod status;
 pub mod subject;
 
-use kube::ResourceExt as _;
-
 use super::context::{Context, Side};
 use super::credentials::Access;
 use super::dependencies::{Dependency, Key};
@@ -54,20 +52,6 @@ impl Kind for AepDataflow {
             .map(AepDataflowStatus::holdings)
             .unwrap_or_default();
         observe::deletion(context, self, &holdings).await
-    }
-
-    /// Whoever waited for this dataflow to let go of the source goes on.
-    fn deleted(&self, context: &Context) {
-        let namespace = self.namespace().unwrap_or_default();
-        let source = Key::new(namespace, &self.spec.source_ref.name);
-        for sibling in context
-            .dataflows
-            .dependencies
-            .dependents(&Dependency::Source(source.clone()))
-        {
-            context.dataflows.wake(sibling);
-        }
-        context.sources.wake(source);
     }
 
     fn access(surroundings: &Surroundings) -> &Access {

@@ -46,8 +46,6 @@ impl Kind for CustomerIoSource {
         observe::access(context, self).await
     }
 
-    fn deleted(&self, _: &Context) {}
-
     fn access(surroundings: &Access) -> &Access {
         surroundings
     }

@@ -66,7 +66,12 @@ async fn dataflows_on(
     let api: Api<AepDataflow> = Api::namespaced(context.client.clone(), &namespace);
     let params =
         ListParams::default().fields(&format!("spec.sourceRef.name={}", source.name_any()));
-    let mut found = within(api.list(&params)).await?.items;
+    let mut found = match within(api.list(&params)).await {
+        Ok(list) => list.items,
+        // The definition of dataflows was uninstalled, and with it every dataflow.
+        Err(RecordError::Gone) => Vec::new(),
+        Err(error) => return Err(error),
+    };
     // One that is being deleted and no longer has our finalizer has let go of everything.
     found.retain(|dataflow| {
         dataflow
