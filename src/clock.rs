@@ -23,9 +23,14 @@ impl Clock {
 
     /// The time of day, in whole seconds as Kubernetes writes it.
     pub fn now(&self) -> Timestamp {
+        let now = self.exact();
+        Timestamp::from_second(now.as_second()).unwrap_or(now)
+    }
+
+    /// The time of day as exactly as it is known; never goes back.
+    pub fn exact(&self) -> Timestamp {
         let elapsed =
             SignedDuration::try_from(self.since.elapsed()).unwrap_or(SignedDuration::ZERO);
-        let now = self.start.saturating_add(elapsed).unwrap_or(self.start);
-        Timestamp::from_second(now.as_second()).unwrap_or(now)
+        self.start.saturating_add(elapsed).unwrap_or(self.start)
     }
 }

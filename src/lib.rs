@@ -10,6 +10,7 @@
 //! - [`platform`]: Adobe's APIs, typed. Knows nothing of Kubernetes. A new API call goes here.
 //! - [`controllers`]: Kubernetes in, steps out: watches, the engine that runs plans, status, Events.
 //! - [`operator`]: the operator put together from parts; [`process`]: the parts of a real process.
+//! - [`leader`]: of several replicas one acts; the right to act, and the fence before AEP.
 //! - [`config`]: the command line.
 //! - [`http`]: health and metrics; [`metrics`], [`telemetry`]: what is counted and logged.
 //! - [`clock`]: the injected time of day.
@@ -23,6 +24,7 @@ pub mod clock;
 pub mod config;
 pub mod controllers;
 pub mod http;
+pub mod leader;
 pub mod metrics;
 pub mod operator;
 pub mod plan;
