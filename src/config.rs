@@ -6,8 +6,13 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::controllers::context::Settings;
+use crate::leader::TermsError;
 use crate::plan::pace::Bounds;
 use crate::platform::{EndpointError, Endpoints};
+
+mod leader;
+
+pub use leader::LeaderArgs;
 
 /// A Kubernetes operator that lands Customer.io events in Adobe Experience Platform.
 #[derive(Debug, Parser)]
@@ -46,7 +51,7 @@ pub struct RunArgs {
     #[arg(long, env = "AEP_OPERATOR_REQUEST_TIMEOUT", default_value = "30s", value_parser = duration)]
     pub request_timeout: Duration,
     /// How long a creation without an answer may still appear before it is tried again; not less than
-    /// the request timeout.
+    /// the request timeout and the lease together.
     #[arg(long, env = "AEP_OPERATOR_CREATE_SETTLE", default_value = "2m", value_parser = duration)]
     pub create_settle: Duration,
     /// Shortest wait before a failed call is tried again.
@@ -73,6 +78,9 @@ pub struct RunArgs {
     /// Which log lines: a level, or a filter such as `info,aep_operator=debug`.
     #[arg(long, env = "AEP_OPERATOR_LOG", default_value = "info")]
     pub log: String,
+    /// Of several replicas one acts.
+    #[command(flatten)]
+    pub leader: LeaderArgs,
 }
 
 /// Form of log lines.
@@ -92,15 +100,20 @@ pub enum ConfigError {
     Endpoint(#[from] EndpointError),
     /// The settling time is too short.
     #[error(
-        "--create-settle ({settle:?}) is shorter than --request-timeout ({timeout:?}): a creation still under way \
-         would be made twice. Make it longer."
+        "--create-settle ({settle:?}) is shorter than --request-timeout ({timeout:?}) and --lease-duration ({lease:?}) \
+         together: a creation still under way would be made twice. Make it longer."
     )]
     Settle {
         /// `--create-settle`.
         settle: Duration,
         /// `--request-timeout`.
         timeout: Duration,
+        /// `--lease-duration`; nothing without an election.
+        lease: Duration,
     },
+    /// The times of the election contradict each other.
+    #[error(transparent)]
+    Terms(#[from] TermsError),
     /// The retry bounds are upside down.
     #[error("--retry-min ({min:?}) is longer than --retry-max ({max:?})")]
     Retry {
@@ -128,8 +141,13 @@ impl RunArgs {
     /// The retry bounds, and a check of what depends on each other.
     pub fn bounds(&self) -> Result<Bounds, ConfigError> {
         let (settle, timeout) = (self.create_settle, self.request_timeout);
-        if settle < timeout {
-            return Err(ConfigError::Settle { settle, timeout });
+        let lease = self.leader.handover();
+        if settle < timeout + lease {
+            return Err(ConfigError::Settle {
+                settle,
+                timeout,
+                lease,
+            });
         }
         let bounds = Bounds {
             min: self.retry_min,
@@ -190,10 +208,43 @@ mod tests {
     }
 
     #[test]
-    fn a_settling_time_below_the_request_timeout_is_refused() {
-        let error = parse(&["--create-settle", "10s"]).bounds().unwrap_err();
+    fn a_settling_time_below_request_timeout_and_lease_is_refused() {
+        let error = parse(&["--create-settle=44s"]).bounds().unwrap_err();
         assert!(error.to_string().contains("--create-settle"), "{error}");
+        assert!(parse(&["--create-settle=45s"]).bounds().is_ok());
+        assert!(
+            parse(&["--create-settle=31s", "--leader-elect=false"])
+                .bounds()
+                .is_ok()
+        );
+        assert!(
+            parse(&["--create-settle=29s", "--leader-elect=false"])
+                .bounds()
+                .is_err()
+        );
         assert!(parse(&[]).bounds().is_ok());
+    }
+
+    #[test]
+    fn an_election_is_on_and_where_the_pod_is_unless_told_otherwise() {
+        let election = parse(&[]).leader.election("here").unwrap().unwrap();
+        assert_eq!(
+            (&*election.namespace, &*election.name),
+            ("here", "aep-operator")
+        );
+        assert_eq!(election.terms.renew, Duration::from_secs(10));
+        let there = parse(&["--leader-elect-namespace=there", "--lease-duration=2s"]).leader;
+        assert_eq!(there.election("here").unwrap().unwrap().namespace, "there");
+        assert_eq!(
+            parse(&["--leader-elect=false"]).leader.election("here"),
+            Ok(None)
+        );
+        assert!(
+            parse(&["--lease-duration=2s", "--renew-deadline=2s"])
+                .leader
+                .election("")
+                .is_err()
+        );
     }
 
     #[test]

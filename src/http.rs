@@ -10,9 +10,19 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::leader::{Standing, Tenure};
 use crate::metrics::Metrics;
 
-/// Serves until `stop`; `/readyz` succeeds once `ready` is cancelled.
+/// What `/readyz` is about.
+#[derive(Clone, Debug)]
+pub struct Readiness {
+    /// Standing by is ready: else a rolling update would wait for a second leader.
+    pub tenure: Tenure,
+    /// Cancelled once the one that leads has listed everything there is.
+    pub listed: CancellationToken,
+}
+
+/// Serves until `stop`.
 ///
 /// # Errors
 ///
@@ -20,7 +30,7 @@ use crate::metrics::Metrics;
 pub async fn serve(
     listen: SocketAddr,
     metrics: Arc<Metrics>,
-    ready: CancellationToken,
+    ready: Readiness,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let listener = TcpListener::bind(listen)
@@ -40,7 +50,7 @@ pub async fn serve(
     };
     let routes = Router::new()
         .route("/livez", get(async || "ok\n"))
-        .route("/readyz", get(async move || readiness(&ready)))
+        .route("/readyz", get(async move || ready.answer()))
         .route("/metrics", get(text));
     axum::serve(listener, routes)
         .with_graceful_shutdown(stop.cancelled_owned())
@@ -48,13 +58,19 @@ pub async fn serve(
     Ok(())
 }
 
-fn readiness(ready: &CancellationToken) -> (StatusCode, &'static str) {
-    if ready.is_cancelled() {
-        (StatusCode::OK, "ok\n")
-    } else {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the custom resources have not all been listed yet: are the CRDs installed?\n",
-        )
+impl Readiness {
+    fn answer(&self) -> (StatusCode, &'static str) {
+        let not_yet = |why| (StatusCode::SERVICE_UNAVAILABLE, why);
+        match self.tenure.standing() {
+            Standing::Leading { .. } if self.listed.is_cancelled() => (StatusCode::OK, "ok\n"),
+            Standing::StandingBy => (StatusCode::OK, "ok: standing by, another replica leads\n"),
+            Standing::Leading { .. } => not_yet(
+                "the custom resources have not all been listed yet: are the CRDs installed?\n",
+            ),
+            Standing::Starting => not_yet(
+                "the Lease of the leader election has not been read yet; the log says why\n",
+            ),
+            Standing::Over => not_yet("leads no longer and ends\n"),
+        }
     }
 }

@@ -6,6 +6,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
@@ -33,6 +34,11 @@ struct ControllerLabel {
     controller: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LeaseLabel {
+    name: String,
+}
+
 /// The metrics of this process.
 #[derive(Debug)]
 pub struct Metrics {
@@ -41,6 +47,7 @@ pub struct Metrics {
     call_seconds: Family<OperationLabel, Histogram>,
     reconciles: Family<ReconcileLabels, Counter>,
     reconcile_seconds: Family<ControllerLabel, Histogram>,
+    leading: Family<LeaseLabel, Gauge>,
 }
 
 const SECONDS: [f64; 10] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
@@ -78,12 +85,19 @@ impl Default for Metrics {
             Unit::Seconds,
             reconcile_seconds.clone(),
         );
+        let leading = Family::<LeaseLabel, Gauge>::default();
+        registry.register(
+            "leader_election_master_status",
+            "Whether this replica leads: 1 or 0",
+            leading.clone(),
+        );
         Self {
             registry,
             calls,
             call_seconds,
             reconciles,
             reconcile_seconds,
+            leading,
         }
     }
 }
@@ -117,6 +131,14 @@ impl Metrics {
         self.reconcile_seconds
             .get_or_create(&ControllerLabel { controller })
             .observe(elapsed.as_secs_f64());
+    }
+
+    /// This replica leads in the election about the Lease `name`, or does not.
+    pub fn leads(&self, name: &str, leads: bool) {
+        let label = LeaseLabel {
+            name: name.to_owned(),
+        };
+        self.leading.get_or_create(&label).set(leads.into());
     }
 
     /// The text that Prometheus reads.

@@ -18,6 +18,7 @@ use crate::controllers::events::Events;
 use crate::controllers::retries::Retries;
 use crate::controllers::secrets::Secrets;
 use crate::controllers::{self, Wakes};
+use crate::leader::{self, Election, Elector, Lost, Tenure};
 use crate::metrics::Metrics;
 use crate::plan::pace::Bounds;
 use crate::platform::{CallRecord, Endpoints, HttpService, Options, Platform};
@@ -32,7 +33,7 @@ pub struct Parts {
     pub endpoints: Endpoints,
     /// Owner in markers.
     pub owner: String,
-    /// Name of this process in Events.
+    /// Name of this process in Events and in the election.
     pub instance: Option<String>,
     /// Limit of one call to Adobe.
     pub request_timeout: Duration,
@@ -40,6 +41,8 @@ pub struct Parts {
     pub bounds: Bounds,
     /// What else the command line sets.
     pub settings: Settings,
+    /// The election to win before anything is done; `None`: there is never another replica.
+    pub election: Option<Election>,
     /// The time of day.
     pub clock: Clock,
     /// All randomness there is.
@@ -56,6 +59,8 @@ pub struct Operator {
     wakes: Wakes,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
+    /// With the name of its Lease.
+    elector: Option<(Elector, String)>,
 }
 
 impl Operator {
@@ -70,6 +75,7 @@ impl Operator {
             request_timeout,
             bounds,
             settings,
+            election,
             clock,
             mut random,
             metrics,
@@ -86,6 +92,19 @@ impl Operator {
         let (look, secrets) = mpsc::unbounded();
         let mut retries = || Retries::new(bounds, StdRng::seed_from_u64(random.random()));
         let (source_retries, dataflow_retries) = (retries(), retries());
+        let (elector, tenure) = match election {
+            Some(election) => {
+                let name = election.name.clone();
+                metrics.leads(&name, false);
+                let mut random = StdRng::seed_from_u64(random.random());
+                let identity = leader::identity(instance.as_deref(), &mut random);
+                let (elector, tenure) =
+                    Elector::new(client.clone(), election, identity, clock, random);
+                (Some((elector, name)), tenure)
+            }
+            None => (None, Tenure::unlimited()),
+        };
+        let service = leader::fence(service, tenure.clone());
         let context = Arc::new(Context {
             events: Events::new(client.clone(), instance),
             client,
@@ -94,6 +113,7 @@ impl Operator {
             secrets: Secrets::new(settings.protect_secrets, look),
             settings,
             clock,
+            tenure,
             stop: stop.clone(),
             journal: Watched::default(),
             sources: Side::new(source_retries, wake_sources),
@@ -108,12 +128,51 @@ impl Operator {
             },
             metrics,
             stop,
+            elector,
         }
     }
 
-    /// Runs the controllers until `stop` is cancelled; reconciles under way are finished first. `ready`
-    /// is cancelled once everything there is has been seen.
-    pub async fn run(self, ready: CancellationToken) {
-        controllers::run(self.context, self.wakes, self.metrics, ready, self.stop).await;
+    /// Whether this operator may act.
+    pub fn tenure(&self) -> Tenure {
+        self.context.tenure.clone()
+    }
+
+    /// Waits for its turn, then runs the controllers until `stop` is cancelled; reconciles under way are
+    /// finished first, and only then another replica is let in. `ready` is cancelled once everything there
+    /// is has been seen.
+    ///
+    /// # Errors
+    ///
+    /// Another replica may act now. What was under way has ended; this operator is of no use any more.
+    pub async fn run(self, ready: CancellationToken) -> Result<(), Lost> {
+        let Self {
+            context,
+            wakes,
+            metrics,
+            stop,
+            elector,
+        } = self;
+        let Some((mut elector, lease)) = elector else {
+            controllers::run(context, wakes, metrics, ready, stop).await;
+            return Ok(());
+        };
+        if !elector.campaign(&stop).await {
+            return Ok(());
+        }
+        metrics.leads(&lease, true);
+        let ended = CancellationToken::new();
+        let leading = async {
+            let held = elector.keep(ended.cancelled()).await;
+            metrics.leads(&lease, false);
+            // Lost: no call is started any more.
+            stop.cancel();
+            held
+        };
+        let acting = async {
+            controllers::run(context, wakes, Arc::clone(&metrics), ready, stop.clone()).await;
+            ended.cancel();
+        };
+        let (held, ()) = futures::join!(leading, acting);
+        held
     }
 }

@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
-use crate::config::RunArgs;
+use crate::config::{ConfigError, RunArgs};
 use crate::controllers::record::within;
-use crate::http;
+use crate::http::{self, Readiness};
 use crate::metrics::Metrics;
 use crate::operator::{Operator, Parts};
 use crate::platform::production;
@@ -29,12 +29,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 ///
-/// The options, the Kubernetes configuration or the listen address cannot be used.
+/// The options, the Kubernetes configuration or the listen address cannot be used, or another replica may act
+/// now.
 pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let bounds = args.bounds()?;
     let endpoints = args.endpoints()?;
     let metrics = Arc::new(Metrics::default());
     let client = kubernetes().await?;
+    let namespace = std::env::var("POD_NAMESPACE");
+    let namespace = namespace.as_deref().unwrap_or(client.default_namespace());
+    let election = args.leader.election(namespace).map_err(ConfigError::from)?;
     let owner = match &args.owner_id {
         Some(owner) => owner.clone(),
         None => cluster_uid(&client).await?,
@@ -50,31 +54,37 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         request_timeout: args.request_timeout,
         bounds,
         settings: args.settings(),
+        election,
         clock: Clock::starting_at(Timestamp::now()),
         random: StdRng::from_rng(&mut rand::rng()),
         metrics: Arc::clone(&metrics),
         stop: stop.clone(),
     });
     tokio::spawn(stop_on_signal(stop.clone())?);
-    let ready = CancellationToken::new();
+    let (ready, tenure) = (CancellationToken::new(), operator.tenure());
     let controllers = async {
-        operator.run(ready.clone()).await;
+        let ended = operator.run(ready.clone()).await;
         stop.cancel();
+        ended
     };
     // Either end of the process waits for the other: a call to AEP under way is never cut off.
     let http = async {
         let served = http::serve(
             args.listen,
             Arc::clone(&metrics),
-            ready.clone(),
+            Readiness {
+                tenure,
+                listed: ready.clone(),
+            },
             stop.clone(),
         )
         .await;
         stop.cancel();
         served
     };
-    let ((), served) = tokio::join!(controllers, http);
+    let (ended, served) = tokio::join!(controllers, http);
     served?;
+    ended.context("leadership lost; to be started again")?;
     info!("stopped");
     Ok(())
 }

@@ -42,6 +42,11 @@ pub(super) async fn conclude<K: Kind>(
     end: Option<End>,
     inputs: Inputs,
 ) -> Result<Action, RecordError> {
+    if !context.tenure.is_valid() {
+        // How it ended says nothing of the resource. What was done, is written down, if nobody else has.
+        record.flush(Purpose::Result).await?;
+        return Err(RecordError::Stopping);
+    }
     let side = K::side(context);
     let (standing, note, pace) = match end {
         None => (Standing::Suspended, None, None),

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::leader::Tenure;
 use crate::plan::RemoteKind;
 use crate::platform::Platform;
 
@@ -32,6 +33,8 @@ pub struct Context {
     pub settings: Settings,
     /// The time of day.
     pub clock: Clock,
+    /// The right to act; calls to AEP are fenced by it already.
+    pub tenure: Tenure,
     /// Cancelled when the process is to end: no call is started any more.
     pub stop: CancellationToken,
     /// Since when this process has known creations under way.

@@ -114,7 +114,7 @@ impl<K: Managed> Run<'_, K> {
                 Plan::Stop(failure) => return Ok(failure.into()),
                 Plan::Run(steps) => steps,
             };
-            if self.context.stop.is_cancelled() {
+            if self.context.stop.is_cancelled() || !self.context.tenure.is_valid() {
                 // What the rounds before brought is written down; no call is started any more.
                 self.record.flush(Purpose::Result).await?;
                 return Err(RecordError::Stopping);
@@ -190,7 +190,7 @@ impl<K: Managed> Run<'_, K> {
             *common.conditions = standing.conditions(common.conditions, generation, now);
         }
         let written = self.record.flush(Purpose::Intent).await;
-        if let Err(RecordError::Conflict) = written {
+        if let Err(RecordError::Conflict | RecordError::Stopping) = written {
             // The intent is given up; what earlier rounds brought is not.
             self.record.status = before;
             self.record.flush(Purpose::Result).await?;

@@ -133,7 +133,7 @@ pub async fn reconcile<K: Kind>(context: &Context, key: &Key) -> Result<Action, 
         .dependencies
         .set(key, resource.dependencies(&key.namespace));
     context.secrets.dropped(context, dropped);
-    let record = Record::new(api, resource);
+    let record = Record::new(api, resource, context.tenure.clone());
     if record.resource.meta().deletion_timestamp.is_some() {
         return delete(context, key, record).await;
     }

@@ -5,6 +5,8 @@
 //! - A write carries the resourceVersion it was decided on; an intent that meets a conflict is given
 //!   up (the reconcile starts over), a result that meets one is written on the newer version until it
 //!   stands: what happened in AEP is never lost to a race.
+//! - Nothing but results is written by a replica that does not lead any more, and a result only if the
+//!   resource has not moved: what another replica writes is never touched.
 //! - Only what changed is sent, as a merge patch; keys this version does not know are kept.
 //! - Nothing is sent when nothing changed.
 
@@ -14,6 +16,7 @@ use kube::ResourceExt as _;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Map, Value, json};
 
+use crate::leader::{NotLeading, Tenure};
 use crate::resources::FINALIZER;
 
 use super::events::Note;
@@ -37,7 +40,7 @@ pub enum RecordError {
     /// The API server failed or refused.
     #[error("Kubernetes API: {0}")]
     Kube(#[source] Box<kube::Error>),
-    /// The process ends: nothing new is started.
+    /// The process ends, or leads no longer: nothing new is started.
     #[error("the operator is stopping")]
     Stopping,
     /// The API server did not answer in time.
@@ -52,6 +55,12 @@ impl From<kube::Error> for RecordError {
             kube::Error::Api(status) if status.is_not_found() => Self::Gone,
             _ => Self::Kube(Box::new(error)),
         }
+    }
+}
+
+impl From<NotLeading> for RecordError {
+    fn from(_: NotLeading) -> Self {
+        Self::Stopping
     }
 }
 
@@ -78,6 +87,7 @@ pub enum Purpose {
 #[derive(Debug)]
 pub struct Record<K: Managed> {
     api: Api<K>,
+    tenure: Tenure,
     /// The resource as it was read; its status and resourceVersion may be older than this record's.
     pub resource: K,
     /// The status to be; [`Record::flush`] writes it.
@@ -89,13 +99,14 @@ pub struct Record<K: Managed> {
 }
 
 impl<K: Managed> Record<K> {
-    /// A record of `resource` as it was just read.
-    pub fn new(api: Api<K>, resource: K) -> Self {
+    /// A record of `resource` as it was just read, to be written while `tenure` lasts.
+    pub fn new(api: Api<K>, resource: K, tenure: Tenure) -> Self {
         let status = resource.status().cloned().unwrap_or_default();
         let written = to_value(&status);
         let version = resource.resource_version().unwrap_or_default();
         Self {
             api,
+            tenure,
             resource,
             status,
             notes: Vec::new(),
@@ -123,6 +134,9 @@ impl<K: Managed> Record<K> {
         let Some(change) = merge_diff(&self.written, &status) else {
             return Ok(false);
         };
+        if purpose == Purpose::Intent {
+            self.tenure.check()?;
+        }
         let name = self.resource.name_any();
         loop {
             let patch = json!({"metadata": {"resourceVersion": self.version}, "status": change});
@@ -163,6 +177,7 @@ impl<K: Managed> Record<K> {
     }
 
     async fn set_finalizers(&mut self, finalizers: Vec<String>) -> Result<(), RecordError> {
+        self.tenure.check()?;
         let patch =
             json!({"metadata": {"resourceVersion": self.version, "finalizers": finalizers}});
         let name = self.resource.name_any();
@@ -179,10 +194,12 @@ impl<K: Managed> Record<K> {
         Ok(())
     }
 
-    /// Takes the newest resourceVersion; another resource of the same name is not this one.
+    /// Takes the newest resourceVersion; another resource of the same name is not this one. The version of a
+    /// resource that another replica may have written by now is not ours to write on.
     async fn reread(&mut self) -> Result<(), RecordError> {
         tokio::time::sleep(CONFLICT_PAUSE).await;
         let found = within(self.api.get(&self.resource.name_any())).await?;
+        self.tenure.check()?;
         if found.uid() != self.resource.uid() {
             return Err(RecordError::Gone);
         }

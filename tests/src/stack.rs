@@ -21,10 +21,12 @@ use crate::{
 
 /// Where the operator lives.
 const NAMESPACE: &str = "aep-system";
-/// The release's name, and so that of the ServiceAccount.
+/// The release's name, and so that of the ServiceAccount and of the Lease.
 const RELEASE: &str = "aep-operator";
 /// The longest the operator may take until it is ready, and RBAC until it is in force.
 const READY_LIMIT: Duration = Duration::from_mins(1);
+/// The lease of a playground's operator: one that is killed is missed for this long.
+const LEASE: Duration = Duration::from_secs(5);
 /// What Kubernetes gives a pod to end.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 
@@ -39,6 +41,9 @@ pub struct StackOptions {
     pub operator_env: Vec<(OsString, OsString)>,
     /// What happens when it dies.
     pub restart: Restart,
+    /// The lease of its leader election. Shorter than the operator's own default, because a killed operator that is
+    /// started again waits for it.
+    pub lease: Duration,
     /// How the emulated platform behaves.
     pub emulator: aep_emulator::Options,
     /// The control plane; helm is added.
@@ -55,6 +60,7 @@ impl StackOptions {
             operator_args: Vec::new(),
             operator_env: Vec::new(),
             restart: Restart::default(),
+            lease: LEASE,
             emulator: aep_emulator::Options::default(),
             control_plane: control_plane::Options::default(),
             story: Story::silent(),
@@ -66,8 +72,8 @@ impl StackOptions {
 #[derive(Debug)]
 pub struct Stack {
     // Dropped in this order: the operator before what it talks to.
-    operator: OperatorProcess,
-    listen: String,
+    operator: Replica,
+    replicas: ReplicaSet,
     emulator: EmulatorServer,
     control_plane: ControlPlane,
     story: Story,
@@ -95,19 +101,34 @@ impl Stack {
         let ((), kubeconfig) =
             tokio::try_join!(install_crds(&control_plane), install_rights(&control_plane))?;
         story.step("CRDs are established; the operator has the rights its chart grants, no more");
-        let (operator, listen) =
-            start_operator(&options, &control_plane, emulator.url(), &kubeconfig).await?;
+        let replicas = ReplicaSet {
+            kubeconfig,
+            options,
+        };
+        let operator = replicas
+            .start(RELEASE, emulator.url(), &control_plane)
+            .await?;
         story.step(&format!(
             "the operator is ready (process {})",
-            operator.pid()
+            operator.process.pid()
         ));
         Ok(Self {
             operator,
-            listen,
+            replicas,
             emulator,
             control_plane,
             story,
         })
+    }
+
+    /// Starts another operator beside the first, with the same options; returns once it is ready, which is when it
+    /// stands by. It ends when it is dropped. It calls the platform by the name `localhost`, so that the platform's
+    /// request log tells its calls from those of the first.
+    pub async fn start_replica(&self, name: &str) -> Result<Replica> {
+        let platform = self.emulator.url().replace("127.0.0.1", "localhost");
+        self.replicas
+            .start(name, &platform, &self.control_plane)
+            .await
     }
 
     /// The control plane, with kubectl.
@@ -122,7 +143,7 @@ impl Stack {
 
     /// The operator's process.
     pub fn operator(&self) -> &OperatorProcess {
-        &self.operator
+        &self.operator.process
     }
 
     /// Who is told what happens.
@@ -132,23 +153,53 @@ impl Stack {
 
     /// Where the operator shows its metrics; the same over restarts.
     pub fn metrics_url(&self) -> String {
-        format!("http://{}/metrics", self.listen)
+        self.operator.metrics_url()
     }
 
     /// What the operator's metrics say now.
+    pub async fn metrics(&self) -> Result<String> {
+        self.operator.metrics().await
+    }
+
+    /// Waits until the operator says it is ready: after a restart. It may be standing by, while the lease of a killed
+    /// one lasts.
+    pub async fn operator_ready(&self) -> Result<()> {
+        self.operator.ready().await
+    }
+
+    /// Has the operator end as in a cluster, then ends the rest. An operator that does not end well is an error.
+    pub async fn stop(self) -> Result<()> {
+        self.operator.process.stop(STOP_LIMIT).await
+    }
+}
+
+/// One operator process and where it listens.
+#[derive(Debug)]
+pub struct Replica {
+    process: OperatorProcess,
+    listen: String,
+}
+
+impl Replica {
+    /// Its process.
+    pub fn process(&self) -> &OperatorProcess {
+        &self.process
+    }
+
+    /// Where it shows its metrics.
+    pub fn metrics_url(&self) -> String {
+        format!("http://{}/metrics", self.listen)
+    }
+
+    /// What its metrics say now.
     pub async fn metrics(&self) -> Result<String> {
         let answer = http::client()?.get(self.metrics_url()).send().await?;
         Ok(answer.error_for_status()?.text().await?)
     }
 
-    /// Waits until the operator says it is ready: after a restart.
-    pub async fn operator_ready(&self) -> Result<()> {
-        until_ready(&self.operator, &self.listen).await
-    }
-
-    /// Has the operator end as in a cluster, then ends the rest. An operator that does not end well is an error.
-    pub async fn stop(self) -> Result<()> {
-        self.operator.stop(STOP_LIMIT).await
+    /// Waits until it says it is ready: it leads and has seen everything, or it stands by.
+    pub async fn ready(&self) -> Result<()> {
+        until_ready(&self.process, &self.listen).await
     }
 }
 
@@ -197,22 +248,39 @@ async fn install_rights(plane: &ControlPlane) -> Result<PathBuf> {
         .success()?;
     let kubeconfig = plane.service_account_kubeconfig(NAMESPACE, RELEASE).await?;
     // The authorizer learns of a binding by watch; an operator started before would meet a 403.
-    let ask = [
-        "auth",
-        "can-i",
-        "watch",
-        "customeriosources.aep-operator.dev",
-        "--all-namespaces",
-    ];
+    may(
+        plane,
+        &kubeconfig,
+        &[
+            "watch",
+            "customeriosources.aep-operator.dev",
+            "--all-namespaces",
+        ],
+    )
+    .await?;
+    let lease = format!("leases.coordination.k8s.io/{RELEASE}");
+    may(
+        plane,
+        &kubeconfig,
+        &["update", &lease, "--namespace", NAMESPACE],
+    )
+    .await?;
+    Ok(kubeconfig)
+}
+
+/// Waits until the ServiceAccount has a right.
+async fn may(plane: &ControlPlane, kubeconfig: &Path, what: &[&str]) -> Result<()> {
+    let ask: Vec<&str> = ["auth", "can-i"].iter().chain(what).copied().collect();
     let deadline = Instant::now() + READY_LIMIT;
     loop {
-        let may = plane.kubectl_as(&kubeconfig, &ask, None).await?;
+        let may = plane.kubectl_as(kubeconfig, &ask, None).await?;
         if may.status.success() {
-            return Ok(kubeconfig);
+            return Ok(());
         }
         if Instant::now() > deadline {
             bail!(
-                "the operator's ServiceAccount may not watch customeriosources: {}{}",
+                "the operator's ServiceAccount may not {}: {}{}",
+                what.join(" "),
                 may.stdout,
                 may.stderr
             );
@@ -221,16 +289,35 @@ async fn install_rights(plane: &ControlPlane) -> Result<PathBuf> {
     }
 }
 
-async fn start_operator(
-    options: &StackOptions,
-    plane: &ControlPlane,
-    platform: &str,
-    kubeconfig: &Path,
-) -> Result<(OperatorProcess, String)> {
-    const ATTEMPTS: usize = 3;
-    let mut attempt = 1;
-    loop {
-        let listen = format!("127.0.0.1:{}", ports::free()?);
+/// What every operator of this stack is started with.
+#[derive(Debug)]
+struct ReplicaSet {
+    kubeconfig: PathBuf,
+    options: StackOptions,
+}
+
+impl ReplicaSet {
+    async fn start(&self, name: &str, platform: &str, plane: &ControlPlane) -> Result<Replica> {
+        const ATTEMPTS: usize = 3;
+        let mut attempt = 1;
+        loop {
+            let listen = format!("127.0.0.1:{}", ports::free()?);
+            let command = self.command(name, platform, &listen, plane.log_path(name));
+            let process = OperatorProcess::start(command, plane)?;
+            let replica = Replica { process, listen };
+            match replica.ready().await {
+                Ok(()) => return Ok(replica),
+                // Somebody took the port between our look and its start.
+                Err(_) if attempt < ATTEMPTS && replica.process.log_tail().contains("in use") => {
+                    attempt += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn command(&self, name: &str, platform: &str, listen: &str, log: PathBuf) -> OperatorCommand {
+        let options = &self.options;
         let mut args: Vec<OsString> = [
             "run",
             "--platform-url",
@@ -238,26 +325,29 @@ async fn start_operator(
             "--ims-url",
             platform,
             "--listen",
-            &listen,
+            listen,
         ]
         .map(OsString::from)
         .to_vec();
         args.extend(options.operator_args.iter().cloned());
-        let mut env = vec![("KUBECONFIG".into(), kubeconfig.into())];
+        // What the chart tells a Pod about itself.
+        let mut env = vec![
+            ("KUBECONFIG".into(), self.kubeconfig.clone().into()),
+            ("POD_NAME".into(), name.into()),
+            ("POD_NAMESPACE".into(), NAMESPACE.into()),
+            // Not a flag, so that one of the caller's can say otherwise.
+            (
+                "AEP_OPERATOR_LEASE_DURATION".into(),
+                format!("{}ms", options.lease.as_millis()).into(),
+            ),
+        ];
         env.extend(options.operator_env.iter().cloned());
-        let command = OperatorCommand {
+        OperatorCommand {
             program: options.operator.clone(),
             args,
             env,
-            log: plane.log_path("aep-operator"),
+            log,
             restart: options.restart,
-        };
-        let operator = OperatorProcess::start(command, plane)?;
-        match until_ready(&operator, &listen).await {
-            Ok(()) => return Ok((operator, listen)),
-            // Somebody took the port between our look and its start.
-            Err(_) if attempt < ATTEMPTS && operator.log_tail().contains("in use") => attempt += 1,
-            Err(error) => return Err(error),
         }
     }
 }

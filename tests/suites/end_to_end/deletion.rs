@@ -143,6 +143,7 @@ async fn what_is_gone_already_is_no_obstacle() {
 #[tokio::test]
 async fn a_creation_whose_answer_was_lost_is_found_and_deleted() {
     let world = World::with(|options| {
+        options.lease = std::time::Duration::from_secs(2);
         options
             .operator_args
             .extend(["--create-settle=4s", "--request-timeout=2s"].map(Into::into));

@@ -301,6 +301,7 @@ async fn a_source_carries_one_dataflow_and_the_next_takes_over_when_it_goes() {
 #[tokio::test]
 async fn an_outage_and_a_limit_pass_by_themselves() {
     let world = World::with(|options| {
+        options.lease = std::time::Duration::from_secs(2);
         options
             .operator_args
             .extend(["--create-settle=4s", "--request-timeout=2s"].map(Into::into));

@@ -43,6 +43,7 @@ async fn every_creation_whose_answer_is_lost_is_found_by_its_marker() {
 #[tokio::test]
 async fn a_creation_that_never_happened_is_made_once_the_settling_time_is_over() {
     let world = World::with(|options| {
+        options.lease = std::time::Duration::from_secs(2);
         options
             .operator_args
             .extend(["--create-settle=4s", "--request-timeout=2s"].map(Into::into));
@@ -68,6 +69,7 @@ async fn a_creation_that_never_happened_is_made_once_the_settling_time_is_over()
 async fn an_operator_killed_while_creations_are_under_way_takes_up_its_own() {
     let world = World::with(|options| {
         options.restart = Restart::Always;
+        options.lease = std::time::Duration::from_secs(2);
         options.emulator.latency = std::time::Duration::from_millis(400);
     })
     .await;

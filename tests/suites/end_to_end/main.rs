@@ -17,6 +17,7 @@
 mod changes;
 mod deletion;
 mod failures;
+mod leadership;
 mod letting_go;
 mod lost_replies;
 mod namespace_deletion;

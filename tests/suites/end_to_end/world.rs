@@ -25,6 +25,8 @@ pub struct Call {
     pub status: u64,
     /// When it arrived, milliseconds since the epoch.
     pub at: u64,
+    /// What the caller calls the platform: replicas beside the first say `localhost`.
+    pub host: String,
 }
 
 impl Call {
@@ -181,6 +183,7 @@ impl World {
             body: entry["body"].clone(),
             status: entry["status"].as_u64().unwrap_or_default(),
             at: entry["time"].as_u64().unwrap_or_default(),
+            host: text(&entry["headers"]["host"]).to_owned(),
         });
         calls.filter(|call| call.operation != "ims.token").collect()
     }
