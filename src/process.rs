@@ -63,7 +63,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     tokio::spawn(stop_on_signal(stop.clone())?);
     let (ready, tenure) = (CancellationToken::new(), operator.tenure());
     let controllers = async {
-        let ended = operator.run(ready.clone()).await;
+        let ended = Box::pin(operator.run(ready.clone())).await;
         stop.cancel();
         ended
     };

@@ -109,7 +109,7 @@ impl Leases {
 impl Store {
     fn carry_out(&mut self, method: &Method, body: Value) -> Response<Body> {
         match (method.as_str(), &self.lease) {
-            ("GET", None) | ("PUT", None) => refusal(404, "NotFound"),
+            ("GET" | "PUT", None) => refusal(404, "NotFound"),
             ("GET", Some(lease)) => respond(200, lease),
             ("POST", Some(_)) => refusal(409, "AlreadyExists"),
             ("POST", None) => self.put(body),
