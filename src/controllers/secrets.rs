@@ -166,6 +166,8 @@ impl Secrets {
             let users = if going { Users::Going } else { Users::Staying };
             verdict = decide(self.protect, state, users);
         }
+        // A replica that does not lead any more leaves Secrets to the one that does.
+        context.tenure.check()?;
         match verdict {
             Verdict::Hold => {
                 if self.set(&api, key, &secret, true).await? {
