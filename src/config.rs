@@ -54,6 +54,9 @@ pub struct RunArgs {
     /// the request timeout and the lease together.
     #[arg(long, env = "AEP_OPERATOR_CREATE_SETTLE", default_value = "2m", value_parser = duration)]
     pub create_settle: Duration,
+    /// How often AEP is looked at for changes made elsewhere, give or take a tenth.
+    #[arg(long, env = "AEP_OPERATOR_DRIFT_INTERVAL", default_value = "10m", value_parser = duration)]
+    pub drift_interval: Duration,
     /// Shortest wait before a failed call is tried again.
     #[arg(long, env = "AEP_OPERATOR_RETRY_MIN", default_value = "1s", value_parser = duration)]
     pub retry_min: Duration,
@@ -135,6 +138,7 @@ impl RunArgs {
         Settings {
             create_settle: self.create_settle,
             protect_secrets: self.protect_secrets,
+            drift_interval: self.drift_interval,
         }
     }
 

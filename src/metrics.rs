@@ -39,10 +39,16 @@ struct LeaseLabel {
     name: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ObjectLabel {
+    object: &'static str,
+}
+
 /// The metrics of this process.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    twins: Family<ObjectLabel, Counter>,
     calls: Family<CallLabels, Counter>,
     call_seconds: Family<OperationLabel, Histogram>,
     reconciles: Family<ReconcileLabels, Counter>,
@@ -91,8 +97,15 @@ impl Default for Metrics {
             "Whether this replica leads: 1 or 0",
             leading.clone(),
         );
+        let twins = Family::<ObjectLabel, Counter>::default();
+        registry.register(
+            "aep_twins_deleted",
+            "Remote objects that an attempt made after it was given up, deleted",
+            twins.clone(),
+        );
         Self {
             registry,
+            twins,
             calls,
             call_seconds,
             reconciles,
@@ -139,6 +152,11 @@ impl Metrics {
             name: name.to_owned(),
         };
         self.leading.get_or_create(&label).set(leads.into());
+    }
+
+    /// A twin was deleted.
+    pub fn twin_deleted(&self, object: &'static str) {
+        self.twins.get_or_create(&ObjectLabel { object }).inc();
     }
 
     /// The text that Prometheus reads.

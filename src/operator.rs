@@ -13,8 +13,10 @@ use rand::{RngExt as _, SeedableRng as _};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::controllers::context::{Context, Settings, Side, Watched};
+use crate::controllers::context::{Context, Settings, Side, Suspicions, Watched};
+use crate::controllers::drift::{self, Watch};
 use crate::controllers::events::Events;
+use crate::controllers::inventory::Inventory;
 use crate::controllers::retries::Retries;
 use crate::controllers::secrets::Secrets;
 use crate::controllers::{self, Wakes};
@@ -58,6 +60,7 @@ pub struct Operator {
     context: Arc<Context>,
     wakes: Wakes,
     metrics: Arc<Metrics>,
+    random: StdRng,
     stop: CancellationToken,
     /// With the name of its Lease.
     elector: Option<(Elector, String)>,
@@ -116,6 +119,10 @@ impl Operator {
             tenure,
             stop: stop.clone(),
             journal: Watched::default(),
+            inventory: Inventory::default(),
+            drift: Watch::default(),
+            metrics: Arc::clone(&metrics),
+            suspicions: Suspicions::default(),
             sources: Side::new(source_retries, wake_sources),
             dataflows: Side::new(dataflow_retries, wake_dataflows),
         });
@@ -127,6 +134,7 @@ impl Operator {
                 secrets,
             },
             metrics,
+            random,
             stop,
             elector,
         }
@@ -149,11 +157,15 @@ impl Operator {
             context,
             wakes,
             metrics,
+            random,
             stop,
             elector,
         } = self;
+        let drift = drift::run(Arc::clone(&context), random, stop.clone());
+        let controllers =
+            controllers::run(context, wakes, Arc::clone(&metrics), ready, stop.clone());
         let Some((mut elector, lease)) = elector else {
-            controllers::run(context, wakes, metrics, ready, stop).await;
+            futures::join!(controllers, drift);
             return Ok(());
         };
         if !elector.campaign(&stop).await {
@@ -169,7 +181,7 @@ impl Operator {
             held
         };
         let acting = async {
-            controllers::run(context, wakes, Arc::clone(&metrics), ready, stop.clone()).await;
+            futures::join!(controllers, drift);
             ended.cancel();
         };
         let (held, ()) = futures::join!(leading, acting);

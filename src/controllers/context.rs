@@ -1,7 +1,7 @@
 //! What every reconcile of this process shares.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::channel::mpsc::UnboundedSender;
@@ -11,11 +11,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::leader::Tenure;
+use crate::metrics::Metrics;
 use crate::plan::RemoteKind;
 use crate::platform::Platform;
 
 use super::dependencies::{Dependencies, Key};
+use super::drift::Watch;
 use super::events::Events;
+use super::inventory::Inventory;
 use super::retries::Retries;
 use super::secrets::Secrets;
 
@@ -41,6 +44,14 @@ pub struct Context {
     pub journal: Watched,
     /// The Secrets in use.
     pub secrets: Secrets,
+    /// What stands in the sandboxes, as listed.
+    pub inventory: Inventory,
+    /// What is watched for changes made elsewhere.
+    pub drift: Watch,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What the drift check found to look at.
+    pub suspicions: Suspicions,
     /// The `CustomerIoSource` side.
     pub sources: Side,
     /// The `AepDataflow` side.
@@ -54,6 +65,8 @@ pub struct Settings {
     pub create_settle: Duration,
     /// Whether Secrets in use are kept from going before what needs them.
     pub protect_secrets: bool,
+    /// Between two looks for changes made elsewhere.
+    pub drift_interval: Duration,
 }
 
 /// The shared state of one controller.
@@ -87,11 +100,12 @@ impl Side {
 #[derive(Debug, Default)]
 pub struct Watched {
     since: Mutex<HashMap<(String, RemoteKind), (i64, Instant)>>,
+    unsent: Mutex<BTreeSet<(String, RemoteKind, i64)>>,
 }
 
 impl Watched {
-    /// How long this attempt has been known; the first question starts it.
-    pub fn watched(&self, uid: &str, kind: RemoteKind, attempt: i64) -> Duration {
+    /// Since when this attempt has been known; the first question starts it.
+    pub fn since(&self, uid: &str, kind: RemoteKind, attempt: i64) -> Instant {
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let entry = since
@@ -100,7 +114,25 @@ impl Watched {
         if entry.0 != attempt {
             *entry = (attempt, now);
         }
-        now.saturating_duration_since(entry.1)
+        entry.1
+    }
+
+    /// This attempt stands in status and was certainly not carried out: it keeps its number, which those
+    /// before it have used up.
+    pub fn set_unsent(&self, uid: &str, kind: RemoteKind, attempt: i64, unsent: bool) {
+        let mut all = self.unsent.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (uid.to_owned(), kind, attempt);
+        if unsent {
+            all.insert(key);
+        } else {
+            all.remove(&key);
+        }
+    }
+
+    /// Whether this attempt was certainly not carried out, as far as this process knows.
+    pub fn is_unsent(&self, uid: &str, kind: RemoteKind, attempt: i64) -> bool {
+        let all = self.unsent.lock().unwrap_or_else(PoisonError::into_inner);
+        all.contains(&(uid.to_owned(), kind, attempt))
     }
 
     /// The creation is settled.
@@ -109,5 +141,39 @@ impl Watched {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&(uid.to_owned(), kind));
+    }
+}
+
+/// What is not to be taken for granted about a resource, by uid: its next reconcile looks.
+#[derive(Debug, Default)]
+pub struct Suspicions {
+    of: Mutex<BTreeMap<String, Suspicion>>,
+}
+
+/// What a reconcile should look at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Suspicion {
+    /// Objects that may have been changed or deleted elsewhere.
+    pub read: BTreeSet<RemoteKind>,
+    /// There may be twins.
+    pub twins: bool,
+}
+
+impl Suspicions {
+    /// Adds to what is suspected about the resource `uid`.
+    pub fn add(&self, uid: &str, suspicion: &Suspicion) {
+        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = of.entry(uid.to_owned()).or_default();
+        entry.read.extend(&suspicion.read);
+        entry.twins |= suspicion.twins;
+    }
+
+    /// Takes what is suspected about the resource `uid`; it is looked at now.
+    pub fn take(&self, uid: &str) -> Suspicion {
+        self.of
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(uid)
+            .unwrap_or_default()
     }
 }

@@ -11,7 +11,7 @@ use kube::runtime::controller::Action;
 use tracing::info;
 
 use crate::plan::Failure;
-use crate::plan::deletion;
+use crate::plan::{deletion, journal};
 use crate::resources::conditions::Reason;
 use crate::resources::{ABANDON, PROTECT};
 
@@ -22,7 +22,7 @@ use super::dependencies::Key;
 use super::engine::{End, Run};
 use super::events::Note;
 use super::managed::ManagedStatus as _;
-use super::reconcile::{Kind, Observed, elsewhere, forget, identity, inputs, renew_rights};
+use super::reconcile::{Kind, Observed, elsewhere, forget, identity, inputs, renew_rights, unsent};
 use super::record::{Record, RecordError, within};
 
 /// Takes one step back: what is left is deleted, or it is said why not.
@@ -36,6 +36,10 @@ pub(super) async fn delete<K: Kind>(
         return Ok(Action::await_change());
     }
     let resource = record.resource.clone();
+    let identity = identity(context, &resource, key);
+    for (kind, _) in unsent(context, &identity, &record.status) {
+        journal::settle(record.status.common().pending, kind);
+    }
     let holdings = record.status.holdings();
     let asked = |annotation: &str| {
         resource
@@ -87,16 +91,17 @@ pub(super) async fn delete<K: Kind>(
         let end = blocked(failure.into(), &record.status);
         return conclude(context, key, &mut record, Some(end), inputs).await;
     }
-    let identity = identity(context, &resource, key);
     let sandbox = context
         .platform
         .sandbox(access.credentials.clone(), &access.scope.sandbox);
     let mut subject = Deletion::default();
+    let scope = context.inventory.scope(&sandbox);
     let mut run = Run {
         context,
         record: &mut record,
         identity: &identity,
         sandbox: &sandbox,
+        scope: &scope,
         access: &access,
     };
     match run.drive(&mut subject).await? {

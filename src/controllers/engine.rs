@@ -14,19 +14,24 @@
 //! - It ends: plans are asked for a bounded number of times.
 
 use futures::future::join_all;
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use crate::plan::drift::Drift;
 use crate::plan::journal::{self, Finding};
 use crate::plan::marker::Identity;
 use crate::plan::pace::Pace;
+use crate::plan::sighting::Sighted;
 use crate::plan::{Failure, Fate, Plan, RemoteKind, Step, Wait};
 use crate::platform::{ApiError, Class, Sandbox};
 use crate::resources::conditions::{Reason, Standing, is_failing};
 
-use super::context::Context;
+use super::consult::Consulted;
+use super::context::{Context, Suspicion};
 use super::credentials::Access;
 use super::events::Note;
 use super::execute::{Outcome, execute};
+use super::inventory::Scope;
 use super::managed::{Managed, ManagedStatus};
 use super::record::{Purpose, Record, RecordError};
 
@@ -42,6 +47,18 @@ pub trait Subject<S: ManagedStatus>: Send {
 
     /// Takes in what a step brought.
     fn fold(&mut self, outcome: &Outcome, status: &mut S);
+
+    /// Records what was read as the resource's own, and says what.
+    fn adopt(&mut self, status: &mut S) -> Vec<(RemoteKind, String)> {
+        let _ = status;
+        Vec::new()
+    }
+
+    /// The change made elsewhere that `step` repairs, as far as it is one.
+    fn drift(&self, step: &Step) -> Option<Drift> {
+        let _ = step;
+        None
+    }
 
     /// A step was carried out; told before [`Subject::fold`].
     fn done(&mut self, step: &Step) {
@@ -96,6 +113,8 @@ pub struct Run<'a, K: Managed> {
     pub identity: &'a Identity,
     /// The sandbox to call.
     pub sandbox: &'a Sandbox,
+    /// What is listed of it.
+    pub scope: &'a Scope,
     /// Where the credentials came from, for messages.
     pub access: &'a Access,
 }
@@ -107,17 +126,30 @@ impl<K: Managed> Run<'_, K> {
         subject: &mut impl Subject<K::Status>,
     ) -> Result<End, RecordError> {
         let mut stale = 0;
+        let mut consulted = false;
         for _ in 0..ROUNDS {
             let steps = match subject.plan(&self.record.status) {
                 Plan::Done => return Ok(End::Done),
                 Plan::Wait(wait) => return Ok(End::Waiting(wait)),
                 Plan::Stop(failure) => return Ok(failure.into()),
+                Plan::Adopt => {
+                    self.adopt(subject).await?;
+                    continue;
+                }
                 Plan::Run(steps) => steps,
             };
             if self.context.stop.is_cancelled() || !self.context.tenure.is_valid() {
                 // What the rounds before brought is written down; no call is started any more.
                 self.record.flush(Purpose::Result).await?;
                 return Err(RecordError::Stopping);
+            }
+            if !consulted && steps.iter().any(|step| step.creates().is_some()) {
+                consulted = true;
+                match self.consult(subject).await {
+                    Consulted::Nothing => {}
+                    Consulted::Taken => continue,
+                    Consulted::End(end) => return Ok(end),
+                }
             }
             self.intend(&steps).await?;
             match subject.veto(&steps).await {
@@ -135,15 +167,18 @@ impl<K: Managed> Run<'_, K> {
             let results = join_all(
                 steps
                     .iter()
-                    .map(|step| execute(self.sandbox, self.identity, step)),
+                    .map(|step| execute(self.sandbox, self.scope, self.identity, step)),
             )
             .await;
             let mut end: Option<End> = None;
             for (step, result) in steps.into_iter().zip(results) {
                 let ended = match result {
-                    Ok(Outcome::LookedUp { kind, attempt, ids }) => {
-                        self.settle(subject, kind, attempt, ids)
-                    }
+                    Ok(Outcome::LookedUp {
+                        kind,
+                        attempt,
+                        found,
+                        as_of,
+                    }) => self.settle(subject, kind, attempt, &found, as_of),
                     Ok(outcome) => {
                         self.took(subject, &step, &outcome);
                         None
@@ -179,6 +214,8 @@ impl<K: Managed> Run<'_, K> {
         }
         for (kind, attempt) in steps.iter().filter_map(Step::creates) {
             journal::intend(common.pending, kind, attempt, now);
+            let uid = &self.identity.uid;
+            self.context.journal.set_unsent(uid, kind, attempt, false);
         }
         // Another try at what failed before is no news; only its outcome may be.
         if !is_failing(common.conditions, generation) {
@@ -198,15 +235,43 @@ impl<K: Managed> Run<'_, K> {
         written.map(|_| ())
     }
 
+    /// What the subject has read becomes the resource's own. It stands in status before anything is written
+    /// to it, so that it is never changed by a resource that then forgets it.
+    async fn adopt(&mut self, subject: &mut impl Subject<K::Status>) -> Result<(), RecordError> {
+        for (kind, id) in subject.adopt(&mut self.record.status) {
+            let note = format!("Adopted {} {id}, as spec.adopt says.", kind.title());
+            info!(kind = %kind, id, "{note}");
+            self.record.notes.push(Note {
+                warning: false,
+                reason: "Adopted".into(),
+                action: format!("Adopt{}", kind.word()),
+                note,
+            });
+        }
+        self.record.flush(Purpose::Intent).await.map(|_| ())
+    }
+
     /// Takes back intents that certainly led to nothing.
     fn withdraw(&mut self, steps: &[Step], subject: &mut impl Subject<K::Status>) {
         for (kind, attempt) in steps.iter().filter_map(Step::creates) {
-            journal::settle(self.record.status.common().pending, kind);
+            self.nothing_came_of(kind, attempt);
             subject.meet(kind, Fate::Absent { next: attempt }, &self.record.status);
         }
     }
 
+    /// An attempt certainly made nothing. The first one leaves no trace; a later one keeps its number in
+    /// status, because what an earlier one may still make has to be told from what the next one makes.
+    fn nothing_came_of(&mut self, kind: RemoteKind, attempt: i64) {
+        if attempt > 1 {
+            let uid = &self.identity.uid;
+            self.context.journal.set_unsent(uid, kind, attempt, true);
+        } else {
+            journal::settle(self.record.status.common().pending, kind);
+        }
+    }
+
     fn took(&mut self, subject: &mut impl Subject<K::Status>, step: &Step, outcome: &Outcome) {
+        let drift = subject.drift(step);
         let status = &mut self.record.status;
         match outcome {
             Outcome::Created {
@@ -216,10 +281,20 @@ impl<K: Managed> Run<'_, K> {
                 version,
             } => {
                 status.record(*kind, id, etag.as_str(), *version);
+                if let Some((_, attempt)) = step.creates() {
+                    status.set_attempt(*kind, attempt);
+                    self.scope.note(step.sighted(self.identity, id));
+                }
                 journal::settle(status.common().pending, *kind);
                 self.context.journal.forget(&self.identity.uid, *kind);
             }
-            Outcome::Deleted { kind, .. } => status.forget(*kind),
+            Outcome::Deleted { kind, id, .. } => {
+                self.scope.gone(*kind, id);
+                // A twin may be deleted beside the object that stays.
+                if status.id(*kind) == Some(id) {
+                    status.forget(*kind);
+                }
+            }
             _ => {}
         }
         subject.done(step);
@@ -227,6 +302,15 @@ impl<K: Managed> Run<'_, K> {
         if let Some(done) = done(step, outcome) {
             info!(step = %step, "{}", done.note);
             self.record.notes.push(done);
+        }
+        if let Some(drift) = drift {
+            let told = drift.told();
+            warn!(step = %step, "{told}");
+            self.record
+                .notes
+                .push(Note::warning("DriftRepaired", step, told));
+            *self.record.status.common().last_drift =
+                Some(drift.recorded(self.context.clock.now()));
         }
     }
 
@@ -236,27 +320,44 @@ impl<K: Managed> Run<'_, K> {
         subject: &mut impl Subject<K::Status>,
         kind: RemoteKind,
         attempt: i64,
-        ids: Vec<String>,
+        found: &[Sighted],
+        as_of: Instant,
     ) -> Option<End> {
-        let watched = self
-            .context
-            .journal
-            .watched(&self.identity.uid, kind, attempt);
+        let uid = &self.identity.uid;
+        let since = self.context.journal.since(uid, kind, attempt);
+        let watched = as_of.saturating_duration_since(since);
+        let settle = self.context.settings.create_settle;
         let status = &mut self.record.status;
-        match journal::judge(ids, watched, self.context.settings.create_settle) {
-            Finding::Stands { id } => {
-                info!(kind = %kind, id, "found the object of an earlier attempt");
-                status.record(kind, &id, "", 0);
+        let used = |id: &str| self.scope.is_used(id);
+        match journal::judge(self.identity, found, used, watched, settle) {
+            Finding::Stands { it, alone } => {
+                info!(kind = %kind, id = it.id, "found the object of an earlier attempt");
+                status.record(kind, &it.id, "", 0);
+                status.set_attempt(kind, it.marker.map_or(attempt, |marker| marker.attempt));
                 journal::settle(status.common().pending, kind);
-                self.context.journal.forget(&self.identity.uid, kind);
+                self.context.journal.forget(uid, kind);
                 subject.meet(kind, Fate::Unread, status);
+                if !alone {
+                    let suspicion = Suspicion {
+                        twins: true,
+                        ..Suspicion::default()
+                    };
+                    self.context.suspicions.add(uid, &suspicion);
+                }
                 None
             }
             Finding::NeverMade => {
                 info!(kind = %kind, attempt, "an earlier attempt made nothing");
-                journal::settle(status.common().pending, kind);
-                self.context.journal.forget(&self.identity.uid, kind);
-                subject.meet(kind, Fate::Absent { next: attempt + 1 }, status);
+                let next = attempt + 1;
+                self.context.journal.forget(uid, kind);
+                if self.record.resource.meta().deletion_timestamp.is_some() {
+                    journal::settle(status.common().pending, kind);
+                } else {
+                    let now = self.context.clock.now();
+                    journal::intend(status.common().pending, kind, next, now);
+                    self.context.journal.set_unsent(uid, kind, next, true);
+                }
+                subject.meet(kind, Fate::Absent { next }, status);
                 None
             }
             Finding::TooEarly => {
@@ -265,7 +366,8 @@ impl<K: Managed> Run<'_, K> {
                     "Whether an earlier attempt to create the {title} succeeded is being settled, so that there \
                      is never a second one."
                 );
-                Some(Failure::passing(Reason::Progressing, message, Pace::Backoff).into())
+                let settled = settle.saturating_sub(watched);
+                Some(Failure::passing(Reason::Progressing, message, Pace::Settle(settled)).into())
             }
             Finding::Ambiguous { ids } => Some(Failure::ambiguous(kind, &ids).into()),
         }
@@ -313,10 +415,10 @@ impl<K: Managed> Run<'_, K> {
                 // Starts the settling time.
                 self.context
                     .journal
-                    .watched(&self.identity.uid, kind, attempt);
+                    .since(&self.identity.uid, kind, attempt);
                 subject.meet(kind, Fate::Unsettled { attempt }, &self.record.status);
             } else {
-                journal::settle(self.record.status.common().pending, kind);
+                self.nothing_came_of(kind, attempt);
                 subject.meet(kind, Fate::Absent { next: attempt }, &self.record.status);
             }
         } else if error.class == Class::NotFound

@@ -1,12 +1,16 @@
 //! One step, one call (a look-up: one listing). No decision is made here.
 
-use crate::plan::marker::{Identity, Marker};
+use tokio::time::Instant;
+
+use crate::plan::marker::Identity;
+use crate::plan::sighting::Sighted;
 use crate::plan::{RemoteKind, Step};
 use crate::platform::{
-    ApiError, CUSTOMER_IO_CONNECTION_SPEC, Class, Created, DATA_LAKE_CONNECTION_SPEC, Deleted,
-    Etag, Filter, Flow, MappingRef, MappingSet, STREAMING_FLOW_SPEC, Sandbox, SourceConnection,
-    TargetConnection,
+    ApiError, Class, Created, Deleted, Etag, Filter, Flow, MappingRef, MappingSet, Sandbox,
+    SourceConnection, TargetConnection,
 };
+
+use super::inventory::{Scope, recently};
 
 /// What a step brought.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,11 +23,12 @@ pub enum Outcome {
         etag: Etag,
         version: u64,
     },
-    /// These objects carry the resource's marker.
+    /// These objects carried the resource's marker, of this or an earlier attempt, at the moment `as_of`.
     LookedUp {
         kind: RemoteKind,
         attempt: i64,
-        ids: Vec<String>,
+        found: Vec<Sighted>,
+        as_of: Instant,
     },
     SourceConnection(Box<SourceConnection>),
     TargetConnection(Box<TargetConnection>),
@@ -52,9 +57,10 @@ pub enum Outcome {
     },
 }
 
-/// Runs `step` in `sandbox` for the resource `identity`.
+/// Runs `step` in `sandbox` for the resource `identity`; `scope` is what is listed of that sandbox.
 pub async fn execute(
     sandbox: &Sandbox,
+    scope: &Scope,
     identity: &Identity,
     step: &Step,
 ) -> Result<Outcome, ApiError> {
@@ -96,11 +102,22 @@ pub async fn execute(
         }
         Step::Read { kind, id } => read(sandbox, *kind, id).await,
         Step::LookUp { kind, attempt } => {
-            let ids = look_up(sandbox, identity, *kind, *attempt).await?;
+            let as_of = scope.ensure(sandbox, *kind, Some(recently())).await?;
+            let mut found = if kind.is_listed() {
+                scope.ours(*kind, identity)
+            } else {
+                by_name(sandbox, identity, *kind, *attempt).await?
+            };
+            found.retain(|it| {
+                it.marker.as_ref().is_some_and(|marker| {
+                    marker.identity == *identity && marker.attempt <= *attempt
+                })
+            });
             Ok(Outcome::LookedUp {
                 kind: *kind,
                 attempt: *attempt,
-                ids,
+                found,
+                as_of,
             })
         }
         Step::Patch {
@@ -161,60 +178,19 @@ async fn read(sandbox: &Sandbox, kind: RemoteKind, id: &str) -> Result<Outcome, 
     })
 }
 
-/// The ids of objects that carry this resource's marker of any attempt up to `attempt`.
-async fn look_up(
+/// Objects that are not listed but found by their name, which is the marker of one attempt.
+pub async fn by_name(
     sandbox: &Sandbox,
     identity: &Identity,
     kind: RemoteKind,
     attempt: i64,
-) -> Result<Vec<String>, ApiError> {
-    let ours = |text: &str| {
-        Marker::split(text).is_some_and(|(_, marker)| {
-            marker.identity == *identity && marker.object == kind && marker.attempt <= attempt
-        })
-    };
-    let by = |property: &str, value: &str| Filter::new().eq(property, value);
-    Ok(match kind {
-        RemoteKind::SourceConnection => {
-            let found = sandbox
-                .list_source_connections(&by("connectionSpec.id", CUSTOMER_IO_CONNECTION_SPEC))
-                .await?;
-            found
-                .into_iter()
-                .filter(|found| ours(&found.description))
-                .map(|found| found.id)
-                .collect()
-        }
-        RemoteKind::TargetConnection => {
-            let found = sandbox
-                .list_target_connections(&by("connectionSpec.id", DATA_LAKE_CONNECTION_SPEC))
-                .await?;
-            found
-                .into_iter()
-                .filter(|found| ours(&found.description))
-                .map(|found| found.id)
-                .collect()
-        }
-        RemoteKind::Flow => {
-            let found = sandbox
-                .list_flows(&by("flowSpec.id", STREAMING_FLOW_SPEC))
-                .await?;
-            found
-                .into_iter()
-                .filter(|found| ours(&found.description))
-                .map(|found| found.id)
-                .collect()
-        }
-        RemoteKind::MappingSet => {
-            let name = identity.marker(kind, attempt).to_string();
-            let found = sandbox.list_mapping_sets(&name).await?;
-            found
-                .into_iter()
-                .filter(|found| ours(&found.name))
-                .map(|found| found.id)
-                .collect()
-        }
-    })
+) -> Result<Vec<Sighted>, ApiError> {
+    let mut found = Vec::new();
+    for attempt in 1..=attempt {
+        let name = identity.marker(kind, attempt).to_string();
+        found.extend(sandbox.list_mapping_sets(&name).await?);
+    }
+    Ok(found.iter().map(Sighted::from).collect())
 }
 
 async fn delete(sandbox: &Sandbox, kind: RemoteKind, id: &str) -> Result<Outcome, ApiError> {

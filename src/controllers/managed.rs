@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::plan::RemoteKind;
 use crate::plan::deletion::Holding;
+use crate::resources::lifecycle::LastDrift;
 use crate::resources::status::Pending;
 
 /// A custom resource whose remote objects the engine keeps.
@@ -29,6 +30,9 @@ pub trait Managed:
 pub trait ManagedStatus:
     Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
 {
+    /// The kinds of remote object this resource has, in the order they are made.
+    const KINDS: &'static [RemoteKind];
+
     /// The shared fields.
     fn common(&mut self) -> Common<'_>;
 
@@ -40,6 +44,18 @@ pub trait ManagedStatus:
 
     /// Records a remote object that stands; `version` is that of a mapping set.
     fn record(&mut self, kind: RemoteKind, id: &str, etag: &str, version: u64);
+
+    /// Notes which attempt made a remote object, where only that tells how to find its twins.
+    fn set_attempt(&mut self, kind: RemoteKind, attempt: i64) {
+        let _ = (kind, attempt);
+    }
+
+    /// The attempt that made an object whose twins are found by name only: more than 1 says that there may
+    /// be twins.
+    fn attempt(&self, kind: RemoteKind) -> i64 {
+        let _ = kind;
+        1
+    }
 
     /// Takes a remote object that is gone out of the status.
     fn forget(&mut self, kind: RemoteKind);
@@ -74,4 +90,5 @@ pub struct Common<'a> {
     pub applied_hash: &'a mut Option<String>,
     pub organization_id: &'a mut Option<String>,
     pub sandbox: &'a mut Option<String>,
+    pub last_drift: &'a mut Option<LastDrift>,
 }

@@ -6,6 +6,9 @@
 //! |---|---|
 //! | [`reconcile`], `conclude` | the road: read live, observe, run plans; status, Event, next look |
 //! | [`engine`], [`execute`] | running plans: intents before creations, one call a step |
+//! | [`inventory`] | what stands in the sandboxes, as listed for everybody |
+//! | [`drift`] | changes made elsewhere: compares what is listed, wakes who differs |
+//! | `consult`, `twins` | what stands already is taken over; what an abandoned attempt made is deleted |
 //! | [`record`] | the one writer of status and finalizer |
 //! | [`managed`] | what the engine needs to know of a kind |
 //! | [`customer_io_source`], [`aep_dataflow`] | what differs: one folder a kind |
@@ -20,20 +23,24 @@
 
 pub mod aep_dataflow;
 mod conclude;
+mod consult;
 pub mod context;
 pub mod credentials;
 pub mod customer_io_source;
 mod delete;
 pub mod deletion;
 pub mod dependencies;
+pub mod drift;
 pub mod engine;
 pub mod events;
 pub mod execute;
+pub mod inventory;
 pub mod managed;
 pub mod reconcile;
 pub mod record;
 pub mod retries;
 mod run;
 pub mod secrets;
+mod twins;
 
 pub use run::{Wakes, run};

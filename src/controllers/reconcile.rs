@@ -7,10 +7,12 @@ use std::time::Duration;
 use kube::ResourceExt as _;
 use kube::api::Api;
 use kube::runtime::controller::Action;
+use tokio::time::Instant;
 
 use crate::plan::marker::Identity;
 use crate::plan::pace::Pace;
-use crate::plan::{Failure, Known, Plan, RemoteKind, journal};
+use crate::plan::sighting::Expected;
+use crate::plan::{Failure, Fate, Known, Plan, RemoteKind, journal};
 use crate::platform::Sandbox;
 use crate::resources::conditions::Reason;
 use crate::resources::{ABANDON, PROTECT, REQUESTED_AT};
@@ -20,6 +22,7 @@ use super::context::{Context, Side};
 use super::credentials::Access;
 use super::delete::delete;
 use super::dependencies::{Dependency, Key};
+use super::drift::Entry;
 use super::engine::{End, Run, Subject};
 use super::managed::{Managed, ManagedStatus};
 use super::record::{Record, RecordError, within};
@@ -44,6 +47,9 @@ pub trait Kind:
     type Surroundings: Debug + Send + Sync;
     /// Its planner over what is known.
     type Subject<'a>: Subject<Self::Status>;
+
+    /// The kind's name, in lower case.
+    const WORD: &'static str;
 
     /// This kind's side of the context.
     fn side(context: &Context) -> &Side;
@@ -100,6 +106,9 @@ pub trait Kind:
 
     /// Fills in what a status says beyond ids, once everything stands.
     fn settled(subject: &Self::Subject<'_>, status: &mut Self::Status);
+
+    /// The objects as they stand, once everything does: what the drift check compares with.
+    fn expected(subject: &Self::Subject<'_>, status: &Self::Status) -> Vec<Expected>;
 
     /// The message beside `Ready=True`.
     fn ready_message(status: &Self::Status) -> String;
@@ -170,6 +179,13 @@ async fn converge<K: Kind>(
         .platform
         .sandbox(access.credentials.clone(), &access.scope.sandbox);
     let mut subject = resource.subject(context, &identity, &record.status, &surroundings);
+    for (kind, attempt) in unsent(context, &identity, &record.status) {
+        subject.meet(kind, Fate::Absent { next: attempt }, &record.status);
+    }
+    let suspicion = context.suspicions.take(&identity.uid);
+    for kind in suspicion.read {
+        subject.meet(kind, Fate::Unread, &record.status);
+    }
     // In sync, nothing is asked of anybody: neither a token nor a finalizer that stands.
     if matches!(subject.plan(&record.status), Plan::Run(_)) {
         if let Err(error) = context.platform.authenticate(&access.credentials).await {
@@ -186,11 +202,13 @@ async fn converge<K: Kind>(
         // A Secret that was made anew, or another one than before.
         hold(context, key, access).await?;
     }
+    let scope = context.inventory.scope(&sandbox);
     let mut run = Run {
         context,
         record: &mut record,
         identity: &identity,
         sandbox: &sandbox,
+        scope: &scope,
         access,
     };
     let end = match run.drive(&mut subject).await? {
@@ -202,8 +220,24 @@ async fn converge<K: Kind>(
         }
         end => end,
     };
+    let twins = suspicion.twins || context.suspicions.take(&identity.uid).twins;
     if end == End::Done {
+        if twins {
+            run.clear_twins().await;
+        }
         K::settled(&subject, &mut record.status);
+        let entry = Entry {
+            uid: identity.uid.clone(),
+            expected: K::expected(&subject, &record.status),
+            hunts: K::Status::KINDS
+                .iter()
+                .any(|kind| record.status.attempt(*kind) > 1),
+            side: K::side,
+            since: Instant::now(),
+        };
+        context.drift.register(&sandbox, K::WORD, key, entry);
+    } else {
+        context.drift.forget(K::WORD, key);
     }
     renew_rights(context, &end, access);
     conclude(context, key, &mut record, Some(end), inputs).await
@@ -217,6 +251,19 @@ async fn hold(
 ) -> Result<Option<Failure>, RecordError> {
     let secret = Key::new(&key.namespace, &access.scope.secret);
     context.secrets.hold(&context.client, &secret).await
+}
+
+/// Creations that stand in status and were certainly not carried out.
+pub(super) fn unsent<S: ManagedStatus>(
+    context: &Context,
+    identity: &Identity,
+    status: &S,
+) -> Vec<(RemoteKind, i64)> {
+    S::KINDS
+        .iter()
+        .filter_map(|kind| Some((*kind, journal::find(status.pending(), *kind)?.attempt)))
+        .filter(|(kind, attempt)| context.journal.is_unsent(&identity.uid, *kind, *attempt))
+        .collect()
 }
 
 /// A request to check is not forgotten when its first try fails: until a check has ended well, what
@@ -284,6 +331,7 @@ pub(super) fn forget<K: Kind>(context: &Context, key: &Key) {
         }
     }
     context.secrets.dropped(context, dropped);
+    context.drift.forget(K::WORD, key);
     side.retries.clear(key);
 }
 

@@ -6,9 +6,12 @@ use crate::platform::{
     TargetConnection,
 };
 use crate::resources::conditions::Reason;
+use crate::resources::lifecycle::OnRemoteMissing;
 
+use super::adopt::{self, Adoption};
 use super::desired::{DesiredDataflow, kept_attempt};
 use super::failure::Failure;
+use super::marker::Marker;
 use super::{Known, Plan, RemoteKind, Step, Wait};
 
 /// What is known of the dataflow's remote objects.
@@ -24,6 +27,14 @@ pub struct ObservedDataflow {
     pub flow: Known<String, Flow>,
     /// Numbers of the attempts that would create an object of each kind.
     pub next_attempts: NextAttempts,
+    /// The objects stood as this very spec says before: what differs now was changed elsewhere.
+    pub settled: bool,
+    /// `spec.onRemoteMissing`.
+    pub on_missing: OnRemoteMissing,
+    /// A flow to adopt, until it is.
+    pub adopt: Option<Adoption<Flow>>,
+    /// Another resource's marker on the flow is no obstacle.
+    pub takes_over: bool,
 }
 
 /// Number of the attempt that would create an object of each kind.
@@ -70,7 +81,12 @@ impl Default for SourceView {
 
 /// The next steps towards `desired`.
 pub fn plan(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Plan {
-    if let Some(failure) = missing(observed) {
+    if let Some(adoption) = &observed.adopt {
+        return adopt::flow(desired, observed, adoption);
+    }
+    if observed.on_missing == OnRemoteMissing::Stall
+        && let Some(failure) = missing(observed)
+    {
         return Plan::Stop(failure);
     }
     let steps = groundwork(desired, observed);
@@ -96,7 +112,7 @@ fn flow(
     mapping: &MappingRef,
 ) -> Plan {
     match &observed.flow {
-        Known::Absent => match &observed.source {
+        Known::Absent | Known::Missing(_) => match &observed.source {
             SourceView::Standing { id } => {
                 let attempt = observed.next_attempts.flow;
                 let body = desired.flow(attempt, id, target, mapping);
@@ -108,9 +124,9 @@ fn flow(
                 poll: false,
             }),
         },
-        Known::Read(flow) => converge(desired, flow, mapping),
+        Known::Read(flow) => converge(desired, observed, flow, target, mapping),
         Known::Trusted(_) => Plan::Done,
-        Known::Pending { .. } | Known::Recorded(_) | Known::Missing(_) => Plan::Wait(progressing()),
+        Known::Pending { .. } | Known::Recorded(_) => Plan::Wait(progressing()),
     }
 }
 
@@ -129,6 +145,10 @@ fn missing(observed: &ObservedDataflow) -> Option<Failure> {
         mapping,
         flow,
         next_attempts: _,
+        settled: _,
+        on_missing: _,
+        adopt: _,
+        takes_over: _,
     } = observed;
     if let Known::Missing(id) = flow {
         return Some(Failure::remote_missing(RemoteKind::Flow, id));
@@ -156,7 +176,7 @@ fn groundwork(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Vec<Ste
             kind,
             id: id.clone(),
         }),
-        Known::Absent => {
+        Known::Absent | Known::Missing(_) => {
             let attempt = observed.next_attempts.target;
             steps.push(Step::CreateTargetConnection {
                 attempt,
@@ -165,7 +185,7 @@ fn groundwork(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Vec<Ste
         }
         // Its name is not kept up: Adobe advises against patching a connection whose flow does not see
         // the change, and dataset and schema cannot change in the spec.
-        Known::Read(_) | Known::Trusted(_) | Known::Missing(_) => {}
+        Known::Read(_) | Known::Trusted(_) => {}
     }
     let kind = RemoteKind::MappingSet;
     match &observed.mapping {
@@ -177,7 +197,7 @@ fn groundwork(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Vec<Ste
             kind,
             id: found.id.clone(),
         }),
-        Known::Absent => {
+        Known::Absent | Known::Missing(_) => {
             let attempt = observed.next_attempts.mapping;
             steps.push(Step::CreateMappingSet {
                 attempt,
@@ -191,7 +211,7 @@ fn groundwork(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Vec<Ste
                 body: desired.mapping_set(attempt),
             });
         }
-        Known::Read(_) | Known::Trusted(_) | Known::Missing(_) => {}
+        Known::Read(_) | Known::Trusted(_) => {}
     }
     let kind = RemoteKind::Flow;
     match &observed.flow {
@@ -209,7 +229,7 @@ fn groundwork(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Vec<Ste
 }
 
 /// Rows are a set: their order has no meaning to Data Prep.
-fn same_rows(desired: &DesiredDataflow, found: &MappingSet) -> bool {
+pub(super) fn same_rows(desired: &DesiredDataflow, found: &MappingSet) -> bool {
     fn sorted(rows: &[MappingRow]) -> Vec<&MappingRow> {
         let mut rows: Vec<&MappingRow> = rows.iter().collect();
         rows.sort_by_key(|row| &row.destination);
@@ -236,8 +256,20 @@ fn same_row(wanted: &MappingRow, found: &MappingRow) -> bool {
 }
 
 /// From the flow as it stands to the flow as it should be.
-fn converge(desired: &DesiredDataflow, flow: &Flow, mapping: &MappingRef) -> Plan {
+fn converge(
+    desired: &DesiredDataflow,
+    observed: &ObservedDataflow,
+    flow: &Flow,
+    target: &str,
+    mapping: &MappingRef,
+) -> Plan {
     let id = flow.id.clone();
+    if let Some((_, marker)) = Marker::split(&flow.description)
+        && !marker.identity.same_resource(&desired.identity)
+        && (observed.settled || !observed.takes_over)
+    {
+        return Plan::Stop(Failure::owned_by_another(RemoteKind::Flow, &id, &marker));
+    }
     if !matches!(flow.state, FlowState::Enabled | FlowState::Disabled) {
         let errors = flow
             .last_operation
@@ -265,6 +297,23 @@ fn converge(desired: &DesiredDataflow, flow: &Flow, mapping: &MappingRef) -> Pla
             message: message.to_owned(),
             poll: true,
         });
+    }
+    if let Some(failure) = rewired(observed, flow, target) {
+        return match observed.on_missing {
+            OnRemoteMissing::Stall => Plan::Stop(failure),
+            // Whether a flow can be put on other connections is not documented: it is made anew.
+            OnRemoteMissing::Recreate => Plan::Run(vec![Step::Delete {
+                kind: RemoteKind::Flow,
+                id,
+            }]),
+        };
+    }
+    if observed.settled
+        && flow.state == FlowState::Disabled
+        && desired.action(&flow.state).is_some()
+    {
+        // It may be somebody's emergency stop.
+        return Plan::Stop(Failure::disabled_elsewhere(&id));
     }
     let mut operations = desired.label.changes(
         RemoteKind::Flow,
@@ -304,6 +353,19 @@ fn converge(desired: &DesiredDataflow, flow: &Flow, mapping: &MappingRef) -> Pla
 #[cfg(test)]
 #[path = "dataflow_tests.rs"]
 mod tests;
+
+/// Why a flow is not on our connections any more: they were made anew, or somebody moved it.
+fn rewired(observed: &ObservedDataflow, flow: &Flow, target: &str) -> Option<Failure> {
+    let off = |ids: &[String], wanted: &str| !ids.is_empty() && ids != [wanted];
+    let lost = match &observed.source {
+        SourceView::Standing { id } if off(&flow.source_connection_ids, id) => {
+            Some((RemoteKind::SourceConnection, id.as_str()))
+        }
+        _ => off(&flow.target_connection_ids, target)
+            .then_some((RemoteKind::TargetConnection, target)),
+    };
+    lost.map(|(kind, wanted)| Failure::rewired(&flow.id, kind, wanted))
+}
 
 /// Errors beside an operation under way may be of the one before; the words for its status are not a
 /// closed list.

@@ -77,7 +77,7 @@ fn in_line() -> ObservedDataflow {
         target: Known::Read(target(|_| {})),
         mapping: Known::Read(mapping_set(&desired_dataflow(), |_| {})),
         flow: Known::Read(read_flow(|_| {})),
-        next_attempts: NextAttempts::default(),
+        ..ObservedDataflow::default()
     }
 }
 
@@ -123,7 +123,7 @@ fn observed(letters: &str, source: bool) -> ObservedDataflow {
             mapping_set(&desired_dataflow(), fewer),
         ),
         flow: known(letters[2], "F".into(), read_flow(|_| {}), flow),
-        next_attempts: NextAttempts::default(),
+        ..ObservedDataflow::default()
     }
 }
 

@@ -14,6 +14,7 @@ use crate::resources::{AepDataflowSpec, CustomerIoSourceSpec};
 
 use super::RemoteKind;
 use super::marker::{Identity, Marker};
+use super::sighting::label_hash;
 
 /// Name and description of one remote object, as the user wants them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,16 @@ impl Label {
                 .filter(|text| !text.is_empty())
                 .map(str::to_owned),
         }
+    }
+
+    /// The name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The description without a marker.
+    pub(super) fn text(&self) -> &str {
+        self.description.as_deref().unwrap_or_default()
     }
 
     /// What turns the label that stands into this one. A marker of ours keeps its attempt.
@@ -55,6 +66,11 @@ impl Label {
             operations.push(set("/description", description, &self.description(&ours)));
         }
         operations
+    }
+
+    /// The hash of the label that stands when nobody changed it.
+    pub(crate) fn hash(&self, kind: RemoteKind, identity: &Identity) -> u64 {
+        label_hash(&self.name, &self.description(&identity.marker(kind, 1)))
     }
 
     fn description(&self, marker: &Marker) -> String {

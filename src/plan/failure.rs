@@ -10,6 +10,7 @@ use crate::resources::conditions::{Reason, Standing};
 use crate::resources::{ABANDON, PROTECT};
 
 use super::RemoteKind;
+use super::marker::{Identity, Marker};
 use super::pace::Pace;
 
 /// Why a resource cannot go on.
@@ -71,7 +72,88 @@ impl Failure {
             format!(
                 "AEP answers that {title} {id} does not exist. It was deleted outside this operator, or a label \
                  hides it from this credential. It is not created again by itself, because a new flow may get \
-                 another URL: restore access to it, or delete this resource and create it anew."
+                 another URL: restore access to it, or set spec.onRemoteMissing to Recreate."
+            ),
+        )
+    }
+
+    /// A flow runs on connections that are not this resource's.
+    pub fn rewired(flow: &str, kind: RemoteKind, wanted: &str) -> Self {
+        let title = kind.title();
+        Self::stalled(
+            Reason::RemoteMissing,
+            format!(
+                "Flow {flow} does not run on {title} {wanted}: that one was made anew, or the flow was moved to another one. \
+                 Put it back in AEP; or set spec.onRemoteMissing to Recreate, and the flow is deleted and made again (it \
+                 may get another URL)."
+            ),
+        )
+    }
+
+    /// Somebody disabled the flow in AEP.
+    pub fn disabled_elsewhere(flow: &str) -> Self {
+        Self::stalled(
+            Reason::DisabledElsewhere,
+            format!(
+                "Flow {flow} was disabled outside this operator. It may be somebody's emergency stop, so it is left as it \
+                 is. To enable it, change the spec or give the annotation reconcile.fluxcd.io/requestedAt a new value; to \
+                 keep it disabled, set spec.state to Disabled."
+            ),
+        )
+    }
+
+    /// The object to adopt is not there.
+    pub fn nothing_to_adopt(kind: RemoteKind, id: &str) -> Self {
+        let title = kind.title();
+        Self::stalled(
+            Reason::RemoteMissing,
+            format!(
+                "spec.adopt names {title} {id}, and AEP answers that it does not exist in this sandbox, or a label hides it \
+                 from this credential. Create this resource anew with the right id, or restore access to it."
+            ),
+        )
+    }
+
+    /// The object to adopt can never be what the spec says.
+    pub fn not_adoptable(kind: RemoteKind, id: &str, why: &str) -> Self {
+        let title = kind.title();
+        Self::stalled(
+            Reason::AdoptionDiffers,
+            format!(
+                "{title} {id} cannot be adopted by this resource: {why}. This cannot be changed afterwards under any policy; \
+                 nothing was written."
+            ),
+        )
+    }
+
+    /// The object to adopt differs from the spec.
+    pub fn adoption_differs(kind: RemoteKind, id: &str, differences: &[String]) -> Self {
+        let title = kind.title();
+        Self::stalled(
+            Reason::AdoptionDiffers,
+            format!(
+                "{title} {id} differs from the spec in {}. Nothing was written. Make the spec match, or set spec.adopt.policy \
+                 to Override to have it brought to what the spec says.",
+                differences.join(", ")
+            ),
+        )
+    }
+
+    /// The ownership marker on an object names another resource.
+    pub fn owned_by_another(kind: RemoteKind, id: &str, marker: &Marker) -> Self {
+        let title = kind.title();
+        let Identity {
+            owner,
+            namespace,
+            name,
+            uid: _,
+        } = &marker.identity;
+        Self::stalled(
+            Reason::OwnedByAnother,
+            format!(
+                "The ownership marker on {title} {id} names resource \"{namespace}/{name}\" of owner {owner}. Nothing is \
+                 written to it. Let the other resource release it (deletionPolicy: Retain, or take the marker off its \
+                 description in AEP), or take it from there with spec.adopt and policy: TakeOver."
             ),
         )
     }

@@ -12,6 +12,8 @@ use k8s_openapi::jiff::Timestamp;
 use crate::resources::status::Pending;
 
 use super::RemoteKind;
+use super::marker::Identity;
+use super::sighting::{Choice, Sighted, choose};
 
 /// The entry of `kind`, if a creation of it is under way.
 pub fn find(pending: &[Pending], kind: RemoteKind) -> Option<&Pending> {
@@ -34,40 +36,50 @@ pub fn settle(pending: &mut Vec<Pending>, kind: RemoteKind) {
 }
 
 /// What a look-up says about an entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Finding {
-    /// The object stands under this id.
+    /// The object stands; `alone` unless another attempt made one too.
     Stands {
-        /// Its id.
-        id: String,
+        /// The object.
+        it: Box<Sighted>,
+        /// Whether there is no twin.
+        alone: bool,
     },
     /// It was never made and never will be: the next attempt may begin.
     NeverMade,
     /// It may still appear.
     TooEarly,
-    /// More than one object carries the marker of this attempt.
+    /// More than one object carries the resource's marker and is in use.
     Ambiguous {
         /// Their ids.
         ids: Vec<String>,
     },
 }
 
-/// Judges a look-up. `watched` is how long this process has known the entry, on its own monotonic
-/// clock: wall clocks of two machines may differ by more than the settling time.
-pub fn judge(mut ids: Vec<String>, watched: Duration, settle: Duration) -> Finding {
-    match ids.len() {
-        0 if watched >= settle => Finding::NeverMade,
-        0 => Finding::TooEarly,
-        1 => Finding::Stands {
-            id: ids.swap_remove(0),
+/// Judges a look-up. `watched` is how long this process had known the entry when the objects were listed,
+/// on its own monotonic clock: wall clocks of two machines may differ by more than the settling time.
+pub fn judge(
+    identity: &Identity,
+    found: &[Sighted],
+    used: impl Fn(&str) -> bool,
+    watched: Duration,
+    settle: Duration,
+) -> Finding {
+    match choose(identity, found, used) {
+        Choice::Take(it) => Finding::Stands {
+            it,
+            alone: found.len() == 1,
         },
-        _ => Finding::Ambiguous { ids },
+        Choice::Ambiguous(ids) => Finding::Ambiguous { ids },
+        Choice::Nothing if watched >= settle => Finding::NeverMade,
+        Choice::Nothing => Finding::TooEarly,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::sighting::Aspects;
 
     #[test]
     fn one_entry_per_object() {
@@ -84,17 +96,33 @@ mod tests {
 
     #[test]
     fn nothing_found_settles_only_after_the_settling_time() {
+        let me = Identity {
+            owner: "o".into(),
+            namespace: "n".into(),
+            name: "r".into(),
+            uid: "u".into(),
+        };
         let (second, settle) = (Duration::from_secs(1), Duration::from_mins(2));
-        assert_eq!(judge(vec![], second, settle), Finding::TooEarly);
-        assert_eq!(judge(vec![], settle, settle), Finding::NeverMade);
+        let judged = |found: &[Sighted], watched| judge(&me, found, |_| false, watched, settle);
+        assert_eq!(judged(&[], second), Finding::TooEarly);
+        assert_eq!(judged(&[], settle), Finding::NeverMade);
+        let made = |id: &str, attempt| Sighted {
+            kind: RemoteKind::Flow,
+            id: id.into(),
+            marker: Some(me.marker(RemoteKind::Flow, attempt)),
+            uses: Vec::new(),
+            aspects: Aspects::default(),
+            created_at: 0,
+        };
+        let (one, two) = (made("a", 1), made("b", 2));
+        let stands = |it: &Sighted, alone| Finding::Stands {
+            it: Box::new(it.clone()),
+            alone,
+        };
         assert_eq!(
-            judge(vec!["a".into()], second, settle),
-            Finding::Stands { id: "a".into() }
+            judged(std::slice::from_ref(&one), second),
+            stands(&one, true)
         );
-        let two = vec!["a".to_owned(), "b".to_owned()];
-        assert_eq!(
-            judge(two.clone(), second, settle),
-            Finding::Ambiguous { ids: two }
-        );
+        assert_eq!(judged(&[one, two.clone()], second), stands(&two, false));
     }
 }

@@ -26,6 +26,11 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Whether `other` is the resource of the same owner, namespace and name, whatever its uid.
+    pub fn same_resource(&self, other: &Self) -> bool {
+        self.owner == other.owner && self.namespace == other.namespace && self.name == other.name
+    }
+
     /// The marker of one of this resource's remote objects.
     pub fn marker(&self, object: RemoteKind, attempt: i64) -> Marker {
         Marker {
@@ -70,6 +75,11 @@ impl Marker {
             Some(text) if !text.is_empty() => format!("{text} {self}"),
             _ => self.to_string(),
         }
+    }
+
+    /// The user's part of `text`: what is before a marker, if there is one.
+    pub fn text(text: &str) -> &str {
+        Self::split(text).map_or(text, |(before, _)| before)
     }
 
     /// The marker that ends `text`, and the user's text before it. `None`: no marker of ours.

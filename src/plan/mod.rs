@@ -9,21 +9,27 @@
 //! - [`remote`]: the kinds of remote object and how much is known of one.
 //! - [`marker`]: the ownership marker in every description.
 //! - [`source`], [`dataflow`]: the planners; [`deletion`] is the way back.
+//! - [`adopt`]: what stands already becomes a resource's own.
 //! - [`claim`]: which of several dataflows holds a source.
+//! - [`sighting`]: what a listing shows: what to take over, twins, changes made elsewhere.
+//! - [`drift`]: a change made elsewhere, as status and Events tell it.
 //! - [`journal`]: creations under way, and when a look-up that found nothing settles one.
 //! - [`secret_use`]: how long a Secret that somebody deletes has to stay.
 //! - [`failure`]: what went wrong to reason, words and pace; [`pace`] is how long to wait.
 
+pub mod adopt;
 pub mod claim;
 pub mod dataflow;
 pub mod deletion;
 pub mod desired;
+pub mod drift;
 pub mod failure;
 pub mod journal;
 pub mod marker;
 pub mod pace;
 pub mod remote;
 pub mod secret_use;
+pub mod sighting;
 pub mod source;
 mod step;
 

@@ -11,6 +11,8 @@ pub enum Pace {
     Slow,
     /// The platform said how long.
     After(Duration),
+    /// A creation is being settled: soon, then ever more rarely, and for certain once this much has passed.
+    Settle(Duration),
     /// AEP works on it; look as often as is useful.
     Poll,
 }
@@ -54,6 +56,9 @@ pub fn delay(pace: Pace, attempt: u32, bounds: &Bounds, random: f64) -> Duration
         Pace::Slow => bounds.slow.mul_f64(0.9 + 0.2 * random),
         // A pause of nothing (or one that has passed) is no leave to hurry.
         Pace::After(pause) => pause.max(delay(Pace::Backoff, attempt, bounds, random)),
+        Pace::Settle(rest) => {
+            delay(Pace::Backoff, attempt, bounds, random).min(rest.max(bounds.min))
+        }
         Pace::Poll => {
             let index = usize::try_from(attempt)
                 .unwrap_or(usize::MAX)

@@ -39,6 +39,15 @@ impl RemoteKind {
         Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
 
+    /// Whether the sandbox's shared listing shows objects of this kind with their marker. Mapping sets are
+    /// only found by their name, one at a time.
+    pub fn is_listed(self) -> bool {
+        match self {
+            Self::SourceConnection | Self::TargetConnection | Self::Flow => true,
+            Self::MappingSet => false,
+        }
+    }
+
     /// The name in messages to users.
     pub fn title(self) -> &'static str {
         match self {

@@ -1,9 +1,12 @@
 //! The planner of a `CustomerIoSource`: one source connection.
 
 use crate::platform::SourceConnection;
+use crate::resources::lifecycle::OnRemoteMissing;
 
+use super::adopt::{self, Adoption};
 use super::desired::DesiredSource;
 use super::failure::Failure;
+use super::marker::Marker;
 use super::{Known, Plan, RemoteKind, Step};
 
 /// What is known of the source's remote object.
@@ -13,6 +16,14 @@ pub struct ObservedSource {
     pub source_connection: Known<String, SourceConnection>,
     /// Number of the attempt that would create it.
     pub next_attempt: i64,
+    /// `spec.onRemoteMissing`.
+    pub on_missing: OnRemoteMissing,
+    /// The connection stood as this very spec says before: what differs now was changed elsewhere.
+    pub settled: bool,
+    /// A connection to adopt, until it is.
+    pub adopt: Option<Adoption<SourceConnection>>,
+    /// Another resource's marker on the connection is no obstacle.
+    pub takes_over: bool,
 }
 
 impl Default for ObservedSource {
@@ -20,6 +31,10 @@ impl Default for ObservedSource {
         Self {
             source_connection: Known::Absent,
             next_attempt: 1,
+            on_missing: OnRemoteMissing::default(),
+            settled: false,
+            adopt: None,
+            takes_over: false,
         }
     }
 }
@@ -27,12 +42,18 @@ impl Default for ObservedSource {
 /// The next steps towards `desired`.
 pub fn plan(desired: &DesiredSource, observed: &ObservedSource) -> Plan {
     let kind = RemoteKind::SourceConnection;
+    if let Some(adoption) = &observed.adopt {
+        return adopt::source(desired, adoption);
+    }
     match &observed.source_connection {
         Known::Pending { attempt } => Plan::Run(vec![Step::LookUp {
             kind,
             attempt: *attempt,
         }]),
-        Known::Absent => {
+        Known::Missing(id) if observed.on_missing == OnRemoteMissing::Stall => {
+            Plan::Stop(Failure::remote_missing(kind, id))
+        }
+        Known::Absent | Known::Missing(_) => {
             let attempt = observed.next_attempt;
             let body = desired.source_connection(attempt);
             Plan::Run(vec![Step::CreateSourceConnection { attempt, body }])
@@ -41,9 +62,14 @@ pub fn plan(desired: &DesiredSource, observed: &ObservedSource) -> Plan {
             kind,
             id: id.clone(),
         }]),
-        Known::Missing(id) => Plan::Stop(Failure::remote_missing(kind, id)),
         Known::Trusted(_) => Plan::Done,
         Known::Read(found) => {
+            if let Some((_, marker)) = Marker::split(&found.description)
+                && !marker.identity.same_resource(&desired.identity)
+                && (observed.settled || !observed.takes_over)
+            {
+                return Plan::Stop(Failure::owned_by_another(kind, &found.id, &marker));
+            }
             let operations =
                 desired
                     .label

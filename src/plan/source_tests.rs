@@ -23,6 +23,7 @@ fn plan_of(known: Known<String, SourceConnection>) -> Plan {
         &ObservedSource {
             source_connection: known,
             next_attempt: 3,
+            ..ObservedSource::default()
         },
     )
 }

@@ -8,6 +8,8 @@ use crate::platform::{
 };
 use crate::resources::conditions::Reason;
 
+use super::marker::Identity;
+use super::sighting::{Aspects, Sighted, Use};
 use super::{Failure, RemoteKind};
 
 /// What to do next.
@@ -19,6 +21,8 @@ pub enum Plan {
     Wait(Wait),
     /// Somebody has to act.
     Stop(Failure),
+    /// What was read becomes the resource's own: it is recorded before anything is written to it.
+    Adopt,
     /// Everything stands as written.
     Done,
 }
@@ -113,6 +117,40 @@ impl Step {
             self,
             Self::Patch { .. } | Self::UpdateMappingSet { .. } | Self::Act { .. }
         )
+    }
+
+    /// The object that a creation brought, as a listing would show it.
+    pub fn sighted(&self, identity: &Identity, id: &str) -> Sighted {
+        let kind = self.kind();
+        let one = |kind, ids: &[String]| -> Vec<Use> {
+            let of = |id: &String| Use {
+                kind,
+                id: id.clone(),
+                version: 0,
+            };
+            ids.iter().map(of).collect()
+        };
+        let uses = match self {
+            Self::CreateFlow { body, .. } => {
+                let mut uses = one(RemoteKind::SourceConnection, &body.source_connection_ids);
+                uses.extend(one(
+                    RemoteKind::TargetConnection,
+                    &body.target_connection_ids,
+                ));
+                uses
+            }
+            _ => Vec::new(),
+        };
+        Sighted {
+            kind,
+            id: id.to_owned(),
+            marker: self
+                .creates()
+                .map(|(kind, attempt)| identity.marker(kind, attempt)),
+            uses,
+            aspects: Aspects::default(),
+            created_at: 0,
+        }
     }
 
     /// The attempt number, where the step creates an object.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::platform::{FlowAction, MappingRef};
 
-use super::dataflow::{self, NextAttempts, ObservedDataflow, SourceView};
+use super::dataflow::{self, ObservedDataflow, SourceView};
 use super::desired::{DesiredDataflow, DesiredSource};
 use super::marker::Marker;
 use super::source::{self, ObservedSource};
@@ -80,7 +80,7 @@ impl World {
                 Plan::Run(more) => steps.extend(more),
                 Plan::Wait(wait) => (polls, waits) = (polls || wait.poll, true),
                 Plan::Stop(failure) => panic!("{failure:?}"),
-                Plan::Done => {}
+                Plan::Adopt | Plan::Done => {}
             }
         }
         assert!(!waits || polls || !steps.is_empty(), "nobody moves");
@@ -114,7 +114,7 @@ impl World {
             target: known(self, RemoteKind::TargetConnection, id),
             mapping: known(self, RemoteKind::MappingSet, mapping),
             flow: known(self, RemoteKind::Flow, id),
-            next_attempts: NextAttempts::default(),
+            ..ObservedDataflow::default()
         };
     }
 

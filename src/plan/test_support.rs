@@ -81,6 +81,7 @@ pub(super) fn short(plan: &Plan) -> String {
             .join("; "),
         Plan::Wait(wait) => format!("wait {}", wait.reason),
         Plan::Stop(failure) => format!("stop {}", failure.reason),
+        Plan::Adopt => "adopt".to_owned(),
         Plan::Done => "done".to_owned(),
     }
 }

@@ -79,6 +79,15 @@ pub struct Sandbox {
     name: Arc<str>,
 }
 
+/// Neither credentials nor tokens.
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sandbox")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Sandbox {
     /// The sandbox's name, as sent in `x-sandbox-name`.
     pub fn name(&self) -> &str {

@@ -72,6 +72,10 @@ pub struct MappingSetStatus {
     /// Version of the set's rows; every change of the mapping adds one.
     #[schemars(range(min = 0))]
     pub version: i64,
+    /// The attempt that made it, where it was not the first: those before may have left sets of the same name behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub attempt: Option<i64>,
 }
 
 /// A flow as the Flow Service knows it.

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use aep_emulator::{MappingSetDelete, Options as EmulatorOptions, Permission};
 use aep_operator::controllers::execute::{Outcome, execute};
+use aep_operator::controllers::inventory::Scope;
 use aep_operator::plan::{Known, Plan, RemoteKind, Step};
 use aep_operator::platform::{ApiError, Class};
 use aep_operator::resources::aep_dataflow::{DesiredState, MappingRow};
@@ -320,7 +321,10 @@ async fn marked(story: &Story, kind: RemoteKind) -> Vec<i64> {
     let mut attempts = Vec::new();
     for attempt in 1..=3 {
         let step = Step::LookUp { kind, attempt };
-        let Outcome::LookedUp { ids, .. } = execute(&story.sandbox, identity, &step).await.unwrap()
+        let Outcome::LookedUp { found: ids, .. } =
+            execute(&story.sandbox, &Scope::default(), identity, &step)
+                .await
+                .unwrap()
         else {
             panic!("a look-up looks up")
         };
@@ -409,9 +413,14 @@ async fn a_mapping_set_that_cannot_be_deleted_is_left_behind() {
             kind: RemoteKind::MappingSet,
             id,
         };
-        let outcome = execute(&story.sandbox, &story.dataflow_identity, &step)
-            .await
-            .unwrap();
+        let outcome = execute(
+            &story.sandbox,
+            &story.scope,
+            &story.dataflow_identity,
+            &step,
+        )
+        .await
+        .unwrap();
         assert!(
             matches!(outcome, Outcome::Deleted { gone: false, .. }),
             "{delete:?}: {outcome:?}"

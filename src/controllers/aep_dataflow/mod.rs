@@ -20,6 +20,7 @@ use crate::plan::Failure;
 use crate::plan::dataflow::SourceView;
 use crate::plan::desired::DesiredDataflow;
 use crate::plan::marker::Identity;
+use crate::plan::sighting::Expected;
 use crate::platform::Sandbox;
 use crate::resources::{AepDataflow, AepDataflowStatus};
 
@@ -29,6 +30,8 @@ use subject::DataflowSubject;
 impl Kind for AepDataflow {
     type Surroundings = Surroundings;
     type Subject<'a> = DataflowSubject<'a>;
+
+    const WORD: &'static str = "aepdataflow";
 
     fn side(context: &Context) -> &Side {
         &context.dataflows
@@ -83,6 +86,10 @@ impl Kind for AepDataflow {
 
     fn settled(subject: &DataflowSubject<'_>, status: &mut AepDataflowStatus) {
         status.applied_hash = Some(subject.hash().to_owned());
+    }
+
+    fn expected(subject: &DataflowSubject<'_>, status: &AepDataflowStatus) -> Vec<Expected> {
+        subject.expected(status)
     }
 
     fn ready_message(status: &AepDataflowStatus) -> String {

@@ -18,6 +18,12 @@ impl Managed for AepDataflow {
 }
 
 impl ManagedStatus for AepDataflowStatus {
+    const KINDS: &'static [RemoteKind] = &[
+        RemoteKind::TargetConnection,
+        RemoteKind::MappingSet,
+        RemoteKind::Flow,
+    ];
+
     fn common(&mut self) -> Common<'_> {
         Common {
             observed_generation: &mut self.observed_generation,
@@ -27,6 +33,7 @@ impl ManagedStatus for AepDataflowStatus {
             applied_hash: &mut self.applied_hash,
             organization_id: &mut self.organization_id,
             sandbox: &mut self.sandbox,
+            last_drift: &mut self.last_drift,
         }
     }
 
@@ -57,6 +64,7 @@ impl ManagedStatus for AepDataflowStatus {
                 self.mapping_set = Some(MappingSetStatus {
                     id,
                     version: version.cast_signed(),
+                    attempt: None,
                 });
             }
             RemoteKind::Flow => {
@@ -66,6 +74,19 @@ impl ManagedStatus for AepDataflowStatus {
                     state: None,
                 });
             }
+        }
+    }
+
+    fn set_attempt(&mut self, kind: RemoteKind, attempt: i64) {
+        if let (RemoteKind::MappingSet, Some(found)) = (kind, &mut self.mapping_set) {
+            found.attempt = (attempt > 1).then_some(attempt);
+        }
+    }
+
+    fn attempt(&self, kind: RemoteKind) -> i64 {
+        match (kind, &self.mapping_set) {
+            (RemoteKind::MappingSet, Some(found)) => found.attempt.unwrap_or(1),
+            _ => 1,
         }
     }
 

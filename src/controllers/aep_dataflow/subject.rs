@@ -1,17 +1,23 @@
 //! An `AepDataflow` on its way: the planner over what is known, and how answers are taken in.
 
+use crate::controllers::consult::lacks;
 use crate::controllers::context::Context;
 use crate::controllers::engine::Subject;
 use crate::controllers::execute::Outcome;
 use crate::controllers::managed::ManagedStatus as _;
 use crate::controllers::reconcile::known;
 use crate::controllers::record::RecordError;
+use crate::plan::adopt::{Adoption, Found};
 use crate::plan::claim::FlowProgress;
 use crate::plan::dataflow::{ObservedDataflow, SourceView, plan};
 use crate::plan::desired::DesiredDataflow;
+use crate::plan::drift::Drift;
+use crate::plan::sighting::{Aspects, Expected, Sighted, mapping_hash, wiring_hash};
 use crate::plan::{Failure, Fate, Known, Plan, RemoteKind, Step, Wait};
 use crate::platform::{Flow, MappingRef};
+use crate::resources::aep_dataflow::DesiredState;
 use crate::resources::conditions::Reason;
+use crate::resources::lifecycle::AdoptPolicy;
 use crate::resources::status::MappingSetStatus;
 use crate::resources::{AepDataflow, AepDataflowStatus};
 
@@ -66,6 +72,12 @@ impl<'a> DataflowSubject<'a> {
             let state = status.flow.as_ref().and_then(|flow| flow.state.as_deref());
             state.is_some_and(|state| desired.is_state(state))
         };
+        // It has been seen running (or stopped) as this spec says.
+        let settled = trusted
+            && status
+                .flow
+                .as_ref()
+                .is_some_and(|flow| matches!(flow.state.as_deref(), Some("enabled" | "disabled")));
         let observed = ObservedDataflow {
             source,
             target: known(status, RemoteKind::TargetConnection, trusted, str::to_owned),
@@ -74,6 +86,23 @@ impl<'a> DataflowSubject<'a> {
                 version,
             }),
             flow: known(status, RemoteKind::Flow, finished, str::to_owned),
+            settled,
+            on_missing: dataflow.spec.on_remote_missing,
+            adopt: dataflow
+                .spec
+                .adopt
+                .as_ref()
+                .filter(|_| lacks(status, RemoteKind::Flow))
+                .map(|adopt| Adoption {
+                    id: adopt.flow_id.clone(),
+                    policy: adopt.policy,
+                    found: Found::Unread,
+                }),
+            takes_over: dataflow
+                .spec
+                .adopt
+                .as_ref()
+                .is_some_and(|adopt| adopt.policy == AdoptPolicy::TakeOver),
             ..ObservedDataflow::default()
         };
         Self {
@@ -89,6 +118,43 @@ impl<'a> DataflowSubject<'a> {
     /// Hash of what stands once the plan is done.
     pub fn hash(&self) -> &str {
         &self.hash
+    }
+
+    /// The objects as they stand now that the plan is done.
+    pub fn expected(&self, status: &AepDataflowStatus) -> Vec<Expected> {
+        let ObservedDataflow { source, flow, .. } = &self.observed;
+        let id = |kind| status.id(kind).map(str::to_owned);
+        let mut expected = Vec::new();
+        if let Some(id) = id(RemoteKind::TargetConnection) {
+            expected.push(Expected {
+                kind: RemoteKind::TargetConnection,
+                id,
+                aspects: Aspects::default(),
+            });
+        }
+        let kind = RemoteKind::Flow;
+        let Some(flow_id) = id(kind) else {
+            return expected;
+        };
+        let aspects = match (flow, source, id(RemoteKind::TargetConnection)) {
+            (Known::Read(flow), ..) => Sighted::from(flow).aspects,
+            (_, SourceView::Standing { id }, Some(target)) => Aspects {
+                label: Some(self.desired.label.hash(kind, &self.desired.identity)),
+                running: Some(self.desired.state == DesiredState::Enabled),
+                wiring: Some(wiring_hash(std::slice::from_ref(id), &[target])),
+                mapping: status
+                    .mapping_set
+                    .as_ref()
+                    .map(|set| mapping_hash(&set.id, set.version.cast_unsigned())),
+            },
+            _ => Aspects::default(),
+        };
+        expected.push(Expected {
+            kind,
+            id: flow_id,
+            aspects,
+        });
+        expected
     }
 
     /// Something was made from this spec a moment ago. If nothing else that status records is waiting to
@@ -136,12 +202,88 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
         }
     }
 
+    fn drift(&self, step: &Step) -> Option<Drift> {
+        let again = |kind, id: &str| Drift::recreated(kind, id);
+        match (step, &self.observed) {
+            (Step::Patch { id, operations, .. }, observed) if observed.settled => {
+                let Known::Read(flow) = &observed.flow else {
+                    return None;
+                };
+                let (by, client) = (&flow.updated_by, &flow.updated_client);
+                Some(Drift::repaired(
+                    RemoteKind::Flow,
+                    id,
+                    operations,
+                    by,
+                    client,
+                ))
+            }
+            (Step::Act { id, .. }, observed) if observed.settled => {
+                let Known::Read(flow) = &observed.flow else {
+                    return None;
+                };
+                Some(Drift::state(id, &flow.updated_by, &flow.updated_client))
+            }
+            (Step::CreateFlow { .. }, observed) => match &observed.flow {
+                Known::Missing(id) => Some(again(RemoteKind::Flow, id)),
+                _ => None,
+            },
+            (Step::CreateTargetConnection { .. }, observed) => match &observed.target {
+                Known::Missing(id) => Some(again(RemoteKind::TargetConnection, id)),
+                _ => None,
+            },
+            (Step::CreateMappingSet { .. }, observed) => match &observed.mapping {
+                Known::Missing(set) => Some(again(RemoteKind::MappingSet, &set.id)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn adopt(&mut self, status: &mut AepDataflowStatus) -> Vec<(RemoteKind, String)> {
+        let ObservedDataflow {
+            target,
+            mapping,
+            flow,
+            adopt,
+            ..
+        } = &mut self.observed;
+        let (Some(Found::Read(found)), Known::Read(target), Known::Read(mapping)) =
+            (adopt.take().map(|it| it.found), &*target, &*mapping)
+        else {
+            return Vec::new();
+        };
+        let adopted = vec![
+            (RemoteKind::TargetConnection, target.id.clone()),
+            (RemoteKind::MappingSet, mapping.id.clone()),
+            (RemoteKind::Flow, found.id.clone()),
+        ];
+        let (kind, etag) = (RemoteKind::TargetConnection, target.etag.as_str());
+        status.record(kind, &target.id, etag, 0);
+        status.record(RemoteKind::MappingSet, &mapping.id, "", mapping.version);
+        status.record(RemoteKind::Flow, &found.id, found.etag.as_str(), 0);
+        *flow = Known::Read(*found);
+        adopted
+    }
+
     fn done(&mut self, step: &Step) {
         self.changed.extend(change_of(step));
     }
 
     fn fold(&mut self, outcome: &Outcome, status: &mut AepDataflowStatus) {
         let observed = &mut self.observed;
+        if let Some(adoption) = &mut observed.adopt {
+            // Nothing of it is the resource's own yet.
+            match outcome {
+                Outcome::Flow(flow) => adoption.found = Found::Read(flow.clone()),
+                Outcome::TargetConnection(found) => {
+                    observed.target = Known::Read((**found).clone());
+                }
+                Outcome::MappingSet(found) => observed.mapping = Known::Read((**found).clone()),
+                _ => {}
+            }
+            return;
+        }
         match outcome {
             Outcome::Created {
                 kind: RemoteKind::TargetConnection,
@@ -183,12 +325,16 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
                 observed.target = Known::Read((**found).clone());
             }
             Outcome::MappingSet(found) => {
-                status.mapping_set = Some(mapping_status(&found.reference()));
+                status.mapping_set = Some(mapping_status(&found.reference(), status));
                 observed.mapping = Known::Read((**found).clone());
             }
             Outcome::Flow(flow) => self.read(flow, status),
+            Outcome::Deleted {
+                kind: RemoteKind::Flow,
+                ..
+            } => observed.flow = Known::Absent,
             Outcome::Mapped(mapping) => {
-                status.mapping_set = Some(mapping_status(mapping));
+                status.mapping_set = Some(mapping_status(mapping, status));
                 observed.mapping = Known::Trusted(mapping.clone());
             }
             Outcome::Changed {
@@ -207,12 +353,20 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
     }
 
     fn meet(&mut self, kind: RemoteKind, fate: Fate, status: &AepDataflowStatus) {
+        if let (Some(adoption), Fate::Missing) = (&mut self.observed.adopt, fate) {
+            adoption.found = Found::Missing;
+            return;
+        }
         let ObservedDataflow {
             source: _,
             target,
             mapping,
             flow,
             next_attempts,
+            settled: _,
+            on_missing: _,
+            adopt: _,
+            takes_over: _,
         } = &mut self.observed;
         let id = status.id(kind).map(str::to_owned);
         let next = match kind {
@@ -256,8 +410,9 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
     }
 }
 
-fn mapping_status(mapping: &MappingRef) -> MappingSetStatus {
+fn mapping_status(mapping: &MappingRef, status: &AepDataflowStatus) -> MappingSetStatus {
     MappingSetStatus {
+        attempt: status.mapping_set.as_ref().and_then(|set| set.attempt),
         id: mapping.id.clone(),
         version: mapping.version.cast_signed(),
     }

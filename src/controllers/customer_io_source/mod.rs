@@ -15,6 +15,7 @@ use super::reconcile::{Kind, Observed};
 use super::record::RecordError;
 use crate::plan::desired::DesiredSource;
 use crate::plan::marker::Identity;
+use crate::plan::sighting::Expected;
 use crate::resources::{CustomerIoSource, CustomerIoSourceStatus};
 
 use subject::SourceSubject;
@@ -22,6 +23,8 @@ use subject::SourceSubject;
 impl Kind for CustomerIoSource {
     type Surroundings = Access;
     type Subject<'a> = SourceSubject;
+
+    const WORD: &'static str = "customeriosource";
 
     fn side(context: &Context) -> &Side {
         &context.sources
@@ -61,11 +64,19 @@ impl Kind for CustomerIoSource {
         status: &CustomerIoSourceStatus,
         _: &'a Access,
     ) -> SourceSubject {
-        SourceSubject::new(DesiredSource::new(identity.clone(), &self.spec), status)
+        SourceSubject::new(
+            DesiredSource::new(identity.clone(), &self.spec),
+            &self.spec,
+            status,
+        )
     }
 
     fn settled(subject: &SourceSubject, status: &mut CustomerIoSourceStatus) {
         status.applied_hash = Some(subject.hash().to_owned());
+    }
+
+    fn expected(subject: &SourceSubject, status: &CustomerIoSourceStatus) -> Vec<Expected> {
+        subject.expected(status)
     }
 
     fn ready_message(status: &CustomerIoSourceStatus) -> String {

@@ -18,6 +18,8 @@ impl Managed for CustomerIoSource {
 }
 
 impl ManagedStatus for CustomerIoSourceStatus {
+    const KINDS: &'static [RemoteKind] = &[RemoteKind::SourceConnection];
+
     fn common(&mut self) -> Common<'_> {
         Common {
             observed_generation: &mut self.observed_generation,
@@ -27,6 +29,7 @@ impl ManagedStatus for CustomerIoSourceStatus {
             applied_hash: &mut self.applied_hash,
             organization_id: &mut self.organization_id,
             sandbox: &mut self.sandbox,
+            last_drift: &mut self.last_drift,
         }
     }
 

@@ -1,12 +1,18 @@
 //! A `CustomerIoSource` on its way: the planner over what is known, and how answers are taken in.
 
+use crate::controllers::consult::lacks;
 use crate::controllers::engine::Subject;
 use crate::controllers::execute::Outcome;
+use crate::controllers::managed::ManagedStatus as _;
 use crate::controllers::reconcile::known;
+use crate::plan::adopt::{Adoption, Found};
 use crate::plan::desired::DesiredSource;
+use crate::plan::drift::Drift;
+use crate::plan::sighting::{Aspects, Expected, Sighted};
 use crate::plan::source::{ObservedSource, plan};
-use crate::plan::{Fate, Known, Plan, RemoteKind};
-use crate::resources::CustomerIoSourceStatus;
+use crate::plan::{Fate, Known, Plan, RemoteKind, Step};
+use crate::resources::lifecycle::AdoptPolicy;
+use crate::resources::{CustomerIoSourceSpec, CustomerIoSourceStatus};
 
 /// A `CustomerIoSource` on its way.
 #[derive(Debug)]
@@ -14,11 +20,17 @@ pub struct SourceSubject {
     desired: DesiredSource,
     observed: ObservedSource,
     hash: String,
+    /// The platform does not let the connection be renamed.
+    kept: bool,
 }
 
 impl SourceSubject {
     /// What is known from status alone.
-    pub fn new(desired: DesiredSource, status: &CustomerIoSourceStatus) -> Self {
+    pub fn new(
+        desired: DesiredSource,
+        spec: &CustomerIoSourceSpec,
+        status: &CustomerIoSourceStatus,
+    ) -> Self {
         let hash = desired.hash();
         let trusted = status.applied_hash.as_ref() == Some(&hash);
         let source_connection = known(status, RemoteKind::SourceConnection, trusted, str::to_owned);
@@ -27,9 +39,45 @@ impl SourceSubject {
             observed: ObservedSource {
                 source_connection,
                 next_attempt: 1,
+                on_missing: spec.on_remote_missing,
+                settled: trusted,
+                adopt: spec
+                    .adopt
+                    .as_ref()
+                    .filter(|_| lacks(status, RemoteKind::SourceConnection))
+                    .map(|adopt| Adoption {
+                        id: adopt.source_connection_id.clone(),
+                        policy: adopt.policy,
+                        found: Found::Unread,
+                    }),
+                takes_over: spec
+                    .adopt
+                    .as_ref()
+                    .is_some_and(|adopt| adopt.policy == AdoptPolicy::TakeOver),
             },
             hash,
+            kept: false,
         }
+    }
+
+    /// The connection as it stands now that the plan is done.
+    pub fn expected(&self, status: &CustomerIoSourceStatus) -> Vec<Expected> {
+        let kind = RemoteKind::SourceConnection;
+        let aspects = match &self.observed.source_connection {
+            Known::Read(found) => Sighted::from(found).aspects,
+            _ if self.kept => Aspects::default(),
+            _ => Aspects {
+                label: Some(self.desired.label.hash(kind, &self.desired.identity)),
+                ..Aspects::default()
+            },
+        };
+        let id = status.source_connection.iter();
+        id.map(|found| Expected {
+            kind,
+            id: found.id.clone(),
+            aspects,
+        })
+        .collect()
     }
 
     /// Hash of what stands once the plan is done.
@@ -43,11 +91,44 @@ impl Subject<CustomerIoSourceStatus> for SourceSubject {
         plan(&self.desired, &self.observed)
     }
 
+    fn drift(&self, step: &Step) -> Option<Drift> {
+        let kind = RemoteKind::SourceConnection;
+        match (step, &self.observed.source_connection) {
+            (Step::Patch { id, operations, .. }, Known::Read(found)) if self.observed.settled => {
+                let (by, client) = (&found.updated_by, &found.updated_client);
+                Some(Drift::repaired(kind, id, operations, by, client))
+            }
+            (Step::CreateSourceConnection { .. }, Known::Missing(id)) => {
+                Some(Drift::recreated(kind, id))
+            }
+            _ => None,
+        }
+    }
+
+    fn adopt(&mut self, status: &mut CustomerIoSourceStatus) -> Vec<(RemoteKind, String)> {
+        let kind = RemoteKind::SourceConnection;
+        let Some(Found::Read(found)) = self.observed.adopt.take().map(|it| it.found) else {
+            return Vec::new();
+        };
+        status.record(kind, &found.id, found.etag.as_str(), 0);
+        let adopted = vec![(kind, found.id.clone())];
+        self.observed.source_connection = Known::Read(*found);
+        adopted
+    }
+
     fn fold(&mut self, outcome: &Outcome, status: &mut CustomerIoSourceStatus) {
+        if let (Some(adoption), Outcome::SourceConnection(found)) =
+            (&mut self.observed.adopt, outcome)
+        {
+            adoption.found = Found::Read(found.clone());
+            return;
+        }
         let slot = &mut self.observed.source_connection;
         match outcome {
-            Outcome::Created { id, .. } | Outcome::Kept { id, .. } => {
+            Outcome::Created { id, .. } => *slot = Known::Trusted(id.clone()),
+            Outcome::Kept { id, .. } => {
                 *slot = Known::Trusted(id.clone());
+                self.kept = true;
             }
             Outcome::SourceConnection(found) => {
                 // The etag of a change we act on; one that moved by itself is nobody's news.
@@ -71,6 +152,10 @@ impl Subject<CustomerIoSourceStatus> for SourceSubject {
     }
 
     fn meet(&mut self, _: RemoteKind, fate: Fate, status: &CustomerIoSourceStatus) {
+        if let (Some(adoption), Fate::Missing) = (&mut self.observed.adopt, fate) {
+            adoption.found = Found::Missing;
+            return;
+        }
         let recorded = status
             .source_connection
             .as_ref()

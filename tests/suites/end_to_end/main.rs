@@ -16,10 +16,12 @@
 
 mod changes;
 mod deletion;
+mod drift;
 mod failures;
 mod leadership;
 mod letting_go;
 mod lost_replies;
 mod namespace_deletion;
+mod take_over;
 mod tutorial;
 mod world;

@@ -30,6 +30,11 @@ pub struct Call {
 }
 
 impl Call {
+    /// Whether it is one page of a listing.
+    pub fn lists(&self) -> bool {
+        self.operation.ends_with("list")
+    }
+
     /// Whether it changes something on the platform.
     pub fn writes(&self) -> bool {
         ["create", "update", "patch", "delete", "action"]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use aep_emulator::host::Host;
 use aep_emulator::{Emulator, Options as EmulatorOptions};
 use aep_operator::controllers::execute::{Outcome, execute};
+use aep_operator::controllers::inventory::Scope;
 use aep_operator::plan::dataflow::{self, ObservedDataflow, SourceView};
 use aep_operator::plan::deletion::{self, Holding, Users};
 use aep_operator::plan::desired::{DesiredDataflow, DesiredSource};
@@ -31,6 +32,7 @@ pub(crate) const LATENCY: Duration = Duration::from_millis(100);
 pub(crate) struct Story {
     pub(crate) host: Host,
     pub(crate) sandbox: Sandbox,
+    pub(crate) scope: Scope,
     pub(crate) source_identity: Identity,
     pub(crate) dataflow_identity: Identity,
     pub(crate) source_spec: CustomerIoSourceSpec,
@@ -77,6 +79,7 @@ impl Story {
         let dataflow: AepDataflow = serde_saphyr::from_str(text).unwrap();
         Self {
             sandbox: platform.sandbox(credentials, &source.spec.sandbox),
+            scope: Scope::default(),
             host,
             source_identity: identity("customer-io", "5e0d7a11"),
             dataflow_identity: identity("customer-io-events", "7f1b3c22"),
@@ -119,7 +122,7 @@ impl Story {
             for plan in plans {
                 match plan {
                     Plan::Run(more) => steps.extend(more),
-                    Plan::Wait(_) | Plan::Done => {}
+                    Plan::Wait(_) | Plan::Adopt | Plan::Done => {}
                     Plan::Stop(failure) => panic!("{failure:?}"),
                 }
             }
@@ -146,7 +149,7 @@ impl Story {
     pub(crate) async fn round(&mut self, steps: &[Step]) -> Vec<Result<(), ApiError>> {
         let calls = steps
             .iter()
-            .map(|step| execute(&self.sandbox, self.identity(step), step));
+            .map(|step| execute(&self.sandbox, &self.scope, self.identity(step), step));
         let results = join_all(calls).await;
         let mut ends = Vec::new();
         for (step, result) in steps.iter().zip(results) {
@@ -173,7 +176,17 @@ impl Story {
                 self.ids.insert(kind, id.clone());
                 self.set(kind, &Found::Made(id, version));
             }
-            Outcome::LookedUp { kind, attempt, ids } => match ids.as_slice() {
+            Outcome::LookedUp {
+                kind,
+                attempt,
+                found,
+                ..
+            } => match found
+                .iter()
+                .map(|it| it.id.clone())
+                .collect::<Vec<_>>()
+                .as_slice()
+            {
                 [] => self.set(kind, &Found::Nothing(attempt + 1)),
                 [id] => {
                     self.ids.insert(kind, id.clone());
@@ -289,7 +302,7 @@ impl Story {
                 };
                 for step in steps {
                     log.push(step.to_string());
-                    match execute(&self.sandbox, &self.dataflow_identity, &step)
+                    match execute(&self.sandbox, &self.scope, &self.dataflow_identity, &step)
                         .await
                         .unwrap()
                     {

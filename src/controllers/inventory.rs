@@ -1,0 +1,361 @@
+//! What stands in each sandbox, as listed: one listing for everybody who asks at the same time.
+//!
+//! A listing is made when somebody needs one that is newer than what there is: a resource before its
+//! first creation is content with any of this process, a look-up wants one made after its question, and
+//! the drift check makes one now and then. What this process creates and deletes meanwhile is noted, so
+//! that an old listing stays true. Decisions over it are in [`crate::plan::sighting`].
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::plan::RemoteKind;
+use crate::plan::marker::Identity;
+use crate::plan::sighting::Sighted;
+use crate::platform::{
+    ApiError, CUSTOMER_IO_CONNECTION_SPEC, DATA_LAKE_CONNECTION_SPEC, Filter, SOURCE_SPEC_PROPERTY,
+    Sandbox,
+};
+
+/// Ids in one question for target connections: what an address may be long.
+const CHUNK: usize = 50;
+
+/// Whose listing it is: what one credential sees in one sandbox.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ScopeKey {
+    /// IMS organization.
+    pub organization: String,
+    /// Sandbox name.
+    pub sandbox: String,
+    /// Client id of the credential.
+    pub client: String,
+}
+
+impl ScopeKey {
+    /// What `sandbox` sees.
+    pub fn of(sandbox: &Sandbox) -> Self {
+        let credentials = sandbox.credentials();
+        Self {
+            organization: credentials.organization_id.clone(),
+            sandbox: sandbox.name().to_owned(),
+            client: credentials.client_id.clone(),
+        }
+    }
+}
+
+/// The listings of this process.
+#[derive(Debug, Default)]
+pub struct Inventory {
+    scopes: Mutex<BTreeMap<ScopeKey, Arc<Scope>>>,
+}
+
+impl Inventory {
+    /// The listings of what `sandbox` sees.
+    pub fn scope(&self, sandbox: &Sandbox) -> Arc<Scope> {
+        let mut scopes = lock(&self.scopes);
+        Arc::clone(scopes.entry(ScopeKey::of(sandbox)).or_default())
+    }
+}
+
+/// The listings of one sandbox, one a kind.
+#[derive(Debug, Default)]
+pub struct Scope {
+    sources: Board,
+    targets: Board,
+    flows: Board,
+}
+
+impl Scope {
+    /// Makes sure that the listing of `kind` is complete and was begun at `since` or later (`None`: ever);
+    /// says when it was begun. Kinds that are not listed are always there.
+    ///
+    /// # Errors
+    /// The listing failed; everybody who waited for it is told the same.
+    pub async fn ensure(
+        &self,
+        sandbox: &Sandbox,
+        kind: RemoteKind,
+        since: Option<Instant>,
+    ) -> Result<Instant, ApiError> {
+        let Some(board) = self.of(kind) else {
+            return Ok(Instant::now());
+        };
+        let seen = board.state().finished;
+        let _flight = board.flight.lock().await;
+        {
+            let state = board.state();
+            if let Some(listed) = state
+                .listed
+                .filter(|it| since.is_none_or(|since| *it >= since))
+            {
+                return Ok(listed);
+            }
+            // Somebody asked while we stood in line, in vain: that is our answer too.
+            if state.finished != seen
+                && let Some(failure) = &state.last_failure
+            {
+                return Err(failure.clone());
+            }
+        }
+        let begun = Instant::now();
+        let listed = list(sandbox, kind).await;
+        let mut state = board.state();
+        state.finished += 1;
+        match listed {
+            Ok(objects) => {
+                state.replace(begun, objects);
+                Ok(begun)
+            }
+            Err(error) => {
+                state.last_failure = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    /// Objects of `kind` that carry the marker of the resource `identity`, whatever uid.
+    pub fn ours(&self, kind: RemoteKind, identity: &Identity) -> Vec<Sighted> {
+        let Some(board) = self.of(kind) else {
+            return Vec::new();
+        };
+        let state = board.state();
+        let key = (identity.namespace.clone(), identity.name.clone());
+        let ids = state.of.get(&key).into_iter().flatten();
+        ids.filter_map(|id| state.objects.get(id))
+            .filter(|it| {
+                it.marker
+                    .as_ref()
+                    .is_some_and(|marker| marker.identity.same_resource(identity))
+            })
+            .cloned()
+            .collect()
+    }
+
+    /// The object `id` of `kind`, if it is listed.
+    pub fn get(&self, kind: RemoteKind, id: &str) -> Option<Sighted> {
+        self.of(kind)?.state().objects.get(id).cloned()
+    }
+
+    /// Whether a listed flow names the object `id`.
+    pub fn is_used(&self, id: &str) -> bool {
+        let state = self.flows.state();
+        state
+            .objects
+            .values()
+            .any(|flow| flow.uses.iter().any(|it| it.id == id))
+    }
+
+    /// Which of these target connections are there: asked by id, fifty at a time.
+    ///
+    /// # Errors
+    /// As the listing fares.
+    pub async fn standing_targets(
+        &self,
+        sandbox: &Sandbox,
+        ids: &[String],
+    ) -> Result<Vec<String>, ApiError> {
+        let mut standing = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(CHUNK) {
+            let values: Vec<&str> = chunk.iter().map(String::as_str).collect();
+            let found = sandbox
+                .list_target_connections(&Filter::new().any_of("id", &values))
+                .await?;
+            standing.extend(found.into_iter().map(|it| it.id));
+        }
+        Ok(standing)
+    }
+
+    /// This process created an object: listings begun before do not show it.
+    pub fn note(&self, it: Sighted) {
+        if let Some(board) = self.of(it.kind) {
+            let mut state = board.state();
+            state
+                .noted
+                .push((Instant::now(), Note::There(Box::new(it.clone()))));
+            state.put(it);
+        }
+    }
+
+    /// The object is gone, or no longer ours: listings begun before still show it.
+    pub fn gone(&self, kind: RemoteKind, id: &str) {
+        if let Some(board) = self.of(kind) {
+            let mut state = board.state();
+            state
+                .noted
+                .push((Instant::now(), Note::Gone(id.to_owned())));
+            state.take(id);
+        }
+    }
+
+    fn of(&self, kind: RemoteKind) -> Option<&Board> {
+        match kind {
+            RemoteKind::SourceConnection => Some(&self.sources),
+            RemoteKind::TargetConnection => Some(&self.targets),
+            RemoteKind::Flow => Some(&self.flows),
+            RemoteKind::MappingSet => None,
+        }
+    }
+}
+
+/// The listing of one kind.
+#[derive(Debug, Default)]
+struct Board {
+    /// Held while the platform is asked: that is the single flight.
+    flight: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// When the listing was begun that `objects` are from.
+    listed: Option<Instant>,
+    objects: BTreeMap<String, Sighted>,
+    /// Ids by namespace and name in the marker.
+    of: BTreeMap<(String, String), Vec<String>>,
+    /// What happened since a listing that may be under way was begun.
+    noted: Vec<(Instant, Note)>,
+    finished: u64,
+    last_failure: Option<ApiError>,
+}
+
+#[derive(Clone, Debug)]
+enum Note {
+    There(Box<Sighted>),
+    Gone(String),
+}
+
+impl Board {
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl State {
+    /// Takes in a whole listing, and what has happened since it was begun.
+    fn replace(&mut self, begun: Instant, objects: Vec<Sighted>) {
+        self.objects.clear();
+        self.of.clear();
+        for it in objects {
+            self.put(it);
+        }
+        self.listed = Some(begun);
+        self.last_failure = None;
+        self.noted.retain(|(at, _)| *at >= begun);
+        for (_, note) in self.noted.clone() {
+            match note {
+                Note::There(it) => self.put(*it),
+                Note::Gone(id) => self.take(&id),
+            }
+        }
+    }
+
+    fn put(&mut self, it: Sighted) {
+        self.take(&it.id);
+        if let Some(marker) = &it.marker {
+            let key = (
+                marker.identity.namespace.clone(),
+                marker.identity.name.clone(),
+            );
+            self.of.entry(key).or_default().push(it.id.clone());
+        }
+        self.objects.insert(it.id.clone(), it);
+    }
+
+    fn take(&mut self, id: &str) {
+        let Some(marker) = self.objects.remove(id).and_then(|it| it.marker) else {
+            return;
+        };
+        let key = (marker.identity.namespace, marker.identity.name);
+        if let Some(ids) = self.of.get_mut(&key) {
+            ids.retain(|it| it != id);
+            if ids.is_empty() {
+                self.of.remove(&key);
+            }
+        }
+    }
+}
+
+/// Lists all objects of `kind` that may be ours.
+async fn list(sandbox: &Sandbox, kind: RemoteKind) -> Result<Vec<Sighted>, ApiError> {
+    let by = |property: &str, value: &str| Filter::new().eq(property, value);
+    Ok(match kind {
+        RemoteKind::SourceConnection => {
+            let filter = by("connectionSpec.id", CUSTOMER_IO_CONNECTION_SPEC);
+            let found = sandbox.list_source_connections(&filter).await?;
+            found.iter().map(Sighted::from).collect()
+        }
+        RemoteKind::TargetConnection => {
+            let filter = by("connectionSpec.id", DATA_LAKE_CONNECTION_SPEC);
+            let found = sandbox.list_target_connections(&filter).await?;
+            found.iter().map(Sighted::from).collect()
+        }
+        RemoteKind::Flow => {
+            let filter = by(SOURCE_SPEC_PROPERTY, CUSTOMER_IO_CONNECTION_SPEC);
+            let found = sandbox.list_flows(&filter).await?;
+            found.iter().map(Sighted::from).collect()
+        }
+        RemoteKind::MappingSet => Vec::new(),
+    })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A listing begun this long ago is new enough for a question that many ask at about the same time.
+pub const RECENT: Duration = Duration::from_secs(1);
+
+/// The moment from which on a listing answers a question of now.
+pub fn recently() -> Instant {
+    let now = Instant::now();
+    now.checked_sub(RECENT).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(name: &str) -> Identity {
+        Identity {
+            owner: "o".into(),
+            namespace: "n".into(),
+            name: name.into(),
+            uid: "u".into(),
+        }
+    }
+
+    fn flow(id: &str, name: &str) -> Sighted {
+        let kind = RemoteKind::Flow;
+        Sighted {
+            kind,
+            id: id.into(),
+            marker: Some(identity(name).marker(kind, 1)),
+            uses: Vec::new(),
+            aspects: crate::plan::sighting::Aspects::default(),
+            created_at: 0,
+        }
+    }
+
+    fn ids(state: &State) -> Vec<&str> {
+        state.objects.keys().map(String::as_str).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_happens_while_a_listing_is_under_way_is_not_forgotten() {
+        let scope = Scope::default();
+        let second = Duration::from_secs(1);
+        scope.note(flow("older", "x"));
+        tokio::time::advance(second).await;
+        let begun = Instant::now();
+        tokio::time::advance(second).await;
+        scope.note(flow("made", "a"));
+        scope.gone(RemoteKind::Flow, "deleted");
+        let listed = vec![flow("deleted", "b"), flow("listed", "c")];
+        scope.flows.state().replace(begun, listed);
+        assert_eq!(ids(&scope.flows.state()), ["listed", "made"]);
+        assert_eq!(scope.ours(RemoteKind::Flow, &identity("a")).len(), 1);
+        assert!(scope.ours(RemoteKind::Flow, &identity("b")).is_empty());
+    }
+}
