@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::call::Call;
 use super::data_prep::MappingRef;
-use super::error::{ApiError, one_line};
+use super::error::{ApiError, Class, one_line};
 use super::flow_service::{BASE, Created, Deleted, Etag, PatchOperation, SpecRef};
 use super::json::{integer, lenient, nullable};
 use super::list::Filter;
@@ -308,7 +308,19 @@ impl Sandbox {
             FlowAction::Enable => ("enable_flow", "op=enable"),
             FlowAction::Disable => ("disable_flow", "op=disable"),
         };
-        self.fetch(Call::new(operation, Method::POST, BASE, &[FLOWS, id, "action"]).query(query))
-            .await
+        let act = |query: &str| {
+            let call = Call::new(operation, Method::POST, BASE, &[FLOWS, id, "action"]);
+            self.fetch(call.query(query))
+        };
+        match act(query).await {
+            // Adobe's prose asks with `op` alone, its specification wants `subOp` too: whoever refuses the one
+            // is asked the other way. A refusal says that nothing was done.
+            Err(refusal) if refusal.class == Class::Rejected => {
+                act(&format!("{query}&subOp=APPLY"))
+                    .await
+                    .map_err(|_| refusal)
+            }
+            answer => answer,
+        }
     }
 }

@@ -12,7 +12,13 @@ const SOURCE: &str = "customeriosource/customer-io";
 
 /// A tutorial that is ready, with a look at AEP every two seconds.
 async fn watched() -> World {
+    watched_on(|_| {}).await
+}
+
+/// The same on a platform that is changed.
+async fn watched_on(change: impl FnOnce(&mut aep_emulator::Options)) -> World {
     let world = World::with(|options| {
+        change(&mut options.emulator);
         options.operator_args = vec!["--drift-interval=2s".into(), "--stalled-retry=1h".into()];
     })
     .await;
@@ -89,7 +95,8 @@ async fn a_flow_disabled_elsewhere_is_reported_and_enabled_only_on_request() {
 
 #[tokio::test]
 async fn a_flow_enabled_elsewhere_is_disabled_again() {
-    let world = watched().await;
+    // Whether an action needs a `subOp` is contradicted in Adobe's own material.
+    let world = watched_on(|platform| platform.action_needs_sub_op = true).await;
     let disabled = changed(
         dataflow("customer-io-events", "customer-io"),
         "/spec/state",

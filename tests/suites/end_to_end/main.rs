@@ -14,6 +14,7 @@
     reason = "a helper that fails fails its scenario"
 )]
 
+mod adoption;
 mod changes;
 mod deletion;
 mod drift;
