@@ -49,6 +49,7 @@ struct ObjectLabel {
 pub struct Metrics {
     registry: Registry,
     twins: Family<ObjectLabel, Counter>,
+    orphans: Gauge,
     calls: Family<CallLabels, Counter>,
     call_seconds: Family<OperationLabel, Histogram>,
     reconciles: Family<ReconcileLabels, Counter>,
@@ -97,6 +98,12 @@ impl Default for Metrics {
             "Whether this replica leads: 1 or 0",
             leading.clone(),
         );
+        let orphans = Gauge::default();
+        registry.register(
+            "aep_orphans",
+            "Remote objects with our owner in their marker whose resource does not exist",
+            orphans.clone(),
+        );
         let twins = Family::<ObjectLabel, Counter>::default();
         registry.register(
             "aep_twins_deleted",
@@ -106,6 +113,7 @@ impl Default for Metrics {
         Self {
             registry,
             twins,
+            orphans,
             calls,
             call_seconds,
             reconciles,
@@ -152,6 +160,11 @@ impl Metrics {
             name: name.to_owned(),
         };
         self.leading.get_or_create(&label).set(leads.into());
+    }
+
+    /// This many objects carry our owner and belong to no resource.
+    pub fn orphans(&self, count: usize) {
+        self.orphans.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// A twin was deleted.

@@ -87,6 +87,12 @@ impl Dependencies {
         index.dependents.contains_key(dependency)
     }
 
+    /// Whether `dependent` is there, as far as its reconciles have told.
+    pub fn knows(&self, dependent: &Key) -> bool {
+        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        index.of.contains_key(dependent)
+    }
+
     /// Who depends on `dependency`.
     pub fn dependents(&self, dependency: &Dependency) -> Vec<Key> {
         let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);

@@ -56,6 +56,8 @@ struct Scoped {
     /// When the next check is due; not set until the loop has seen the scope.
     next: Option<Instant>,
     entries: BTreeMap<(&'static str, Key), Entry>,
+    /// Objects of ours without a resource: whether they have been told of.
+    orphans: BTreeMap<String, bool>,
 }
 
 impl Watch {
@@ -73,6 +75,7 @@ impl Watch {
                 sandbox: sandbox.clone(),
                 next: None,
                 entries: BTreeMap::new(),
+                orphans: BTreeMap::new(),
             }
         });
         // The credentials that worked last.
@@ -203,8 +206,51 @@ async fn check(context: &Context, key: &ScopeKey) -> Result<(), ApiError> {
             (entry.side)(context).wake(key);
         }
     }
+    report_orphans(context, &scope, key);
     debug!(sandbox = key.sandbox, found, "looked for drift");
     Ok(())
+}
+
+/// Tells, once, of objects that carry our owner and belong to no resource. One that is seen for the first
+/// time may only be about to go, or its resource about to be reconciled.
+fn report_orphans(context: &Context, scope: &Scope, key: &ScopeKey) {
+    let mut orphans = Vec::new();
+    for kind in RemoteKind::ALL {
+        let side = match kind {
+            RemoteKind::SourceConnection => &context.sources,
+            _ => &context.dataflows,
+        };
+        for (id, namespace, name) in scope.owned(kind, &context.owner) {
+            let resource = Key::new(namespace, name);
+            if !side.dependencies.knows(&resource) {
+                orphans.push((kind, id, resource));
+            }
+        }
+    }
+    let mut scopes = context
+        .drift
+        .scopes
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let Some(home) = scopes.get_mut(key) else {
+        return;
+    };
+    let before = std::mem::take(&mut home.orphans);
+    for (kind, id, resource) in orphans {
+        let told = before.get(&id);
+        if told == Some(&false) {
+            let Key { namespace, name } = &resource;
+            warn!(
+                sandbox = key.sandbox,
+                "{} {id} carries the marker of resource {namespace}/{name}, which does not exist. Nothing is done to it: \
+                 delete it in AEP, or create the resource, which takes it over.",
+                kind.title()
+            );
+        }
+        home.orphans.insert(id, told.is_some());
+    }
+    let orphans = scopes.values().map(|home| home.orphans.len()).sum();
+    context.metrics.orphans(orphans);
 }
 
 fn compare(

@@ -100,8 +100,10 @@ impl Scope {
             }
         }
         let begun = Instant::now();
+        board.state().under_way = Some(begun);
         let listed = list(sandbox, kind).await;
         let mut state = board.state();
+        state.under_way = None;
         state.finished += 1;
         match listed {
             Ok(objects) => {
@@ -109,6 +111,7 @@ impl Scope {
                 Ok(begun)
             }
             Err(error) => {
+                state.noted.clear();
                 state.last_failure = Some(error.clone());
                 Err(error)
             }
@@ -131,6 +134,22 @@ impl Scope {
             })
             .cloned()
             .collect()
+    }
+
+    /// The ids and resources (namespace and name) of listed objects whose marker names this owner.
+    pub fn owned(&self, kind: RemoteKind, owner: &str) -> Vec<(String, String, String)> {
+        let Some(board) = self.of(kind) else {
+            return Vec::new();
+        };
+        let state = board.state();
+        let found = state.objects.values().filter_map(|it| {
+            let identity = &it.marker.as_ref()?.identity;
+            (identity.owner == owner).then(|| {
+                let (namespace, name) = (identity.namespace.clone(), identity.name.clone());
+                (it.id.clone(), namespace, name)
+            })
+        });
+        found.collect()
     }
 
     /// The object `id` of `kind`, if it is listed.
@@ -171,9 +190,7 @@ impl Scope {
     pub fn note(&self, it: Sighted) {
         if let Some(board) = self.of(it.kind) {
             let mut state = board.state();
-            state
-                .noted
-                .push((Instant::now(), Note::There(Box::new(it.clone()))));
+            state.note(|| Note::There(Box::new(it.clone())));
             state.put(it);
         }
     }
@@ -182,9 +199,7 @@ impl Scope {
     pub fn gone(&self, kind: RemoteKind, id: &str) {
         if let Some(board) = self.of(kind) {
             let mut state = board.state();
-            state
-                .noted
-                .push((Instant::now(), Note::Gone(id.to_owned())));
+            state.note(|| Note::Gone(id.to_owned()));
             state.take(id);
         }
     }
@@ -214,8 +229,10 @@ struct State {
     objects: BTreeMap<String, Sighted>,
     /// Ids by namespace and name in the marker.
     of: BTreeMap<(String, String), Vec<String>>,
-    /// What happened since a listing that may be under way was begun.
-    noted: Vec<(Instant, Note)>,
+    /// When the listing that is under way was begun.
+    under_way: Option<Instant>,
+    /// What has happened since.
+    noted: Vec<Note>,
     finished: u64,
     last_failure: Option<ApiError>,
 }
@@ -242,12 +259,18 @@ impl State {
         }
         self.listed = Some(begun);
         self.last_failure = None;
-        self.noted.retain(|(at, _)| *at >= begun);
-        for (_, note) in self.noted.clone() {
+        for note in std::mem::take(&mut self.noted) {
             match note {
                 Note::There(it) => self.put(*it),
                 Note::Gone(id) => self.take(&id),
             }
+        }
+    }
+
+    /// Only a listing under way can miss what happens now.
+    fn note(&mut self, note: impl FnOnce() -> Note) {
+        if self.under_way.is_some() {
+            self.noted.push(note());
         }
     }
 
@@ -349,6 +372,7 @@ mod tests {
         scope.note(flow("older", "x"));
         tokio::time::advance(second).await;
         let begun = Instant::now();
+        scope.flows.state().under_way = Some(begun);
         tokio::time::advance(second).await;
         scope.note(flow("made", "a"));
         scope.gone(RemoteKind::Flow, "deleted");

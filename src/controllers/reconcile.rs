@@ -156,6 +156,7 @@ async fn converge<K: Kind>(
 ) -> Result<Action, RecordError> {
     let resource = record.resource.clone();
     if resource.suspended() {
+        context.drift.forget(K::WORD, key);
         return conclude(context, key, &mut record, None, Inputs::of(&())).await;
     }
     let surroundings = match resource.observe(context).await? {

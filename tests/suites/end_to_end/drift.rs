@@ -205,3 +205,32 @@ async fn in_steady_state_a_check_is_three_lists_and_no_write_anywhere() {
     );
     world.end().await;
 }
+
+#[tokio::test]
+async fn what_carries_our_owner_and_has_no_resource_is_counted_and_told() {
+    let world = watched().await;
+    world.apply(&source("second")).await;
+    world.apply(&dataflow("second", "second")).await;
+    world.wait_ready("aepdataflow/second").await;
+    world
+        .kubectl(&[
+            "annotate",
+            "aepdataflow/second",
+            "aep-operator.dev/abandon=true",
+        ])
+        .await;
+    world.kubectl(&["delete", "aepdataflow/second"]).await;
+    world
+        .wait_for(
+            "the flow and its target connection to be counted",
+            async || {
+                let metrics = world.stack.metrics().await.ok()?;
+                metrics
+                    .lines()
+                    .any(|line| line == "aep_orphans 2")
+                    .then_some(())
+            },
+        )
+        .await;
+    world.end().await;
+}
