@@ -13,6 +13,7 @@ use tracing::info;
 use crate::plan::Failure;
 use crate::plan::{deletion, journal};
 use crate::resources::conditions::Reason;
+use crate::resources::lifecycle::DeletionPolicy;
 use crate::resources::{ABANDON, PROTECT};
 
 use super::conclude::{blocked, conclude};
@@ -94,7 +95,7 @@ pub(super) async fn delete<K: Kind>(
     let sandbox = context
         .platform
         .sandbox(access.credentials.clone(), &access.scope.sandbox);
-    let mut subject = Deletion::default();
+    let mut subject = Deletion::new(identity.clone(), resource.deletion_policy());
     let scope = context.inventory.scope(&sandbox);
     let mut run = Run {
         context,
@@ -104,8 +105,21 @@ pub(super) async fn delete<K: Kind>(
         scope: &scope,
         access: &access,
     };
-    match run.drive(&mut subject).await? {
-        End::Done => finish(context, key, record).await,
+    if context.suspicions.take(&identity.uid).twins
+        && resource.deletion_policy() == DeletionPolicy::Delete
+    {
+        run.clear_twins().await;
+    }
+    let ended = run.drive(&mut subject).await?;
+    if !subject.let_go.is_empty() {
+        let note = format!("Not deleted: {}.", subject.let_go.join("; "));
+        record.notes.push(left_alone("LetGo", note));
+    }
+    match ended {
+        End::Done => {
+            retained(&mut record);
+            finish(context, key, record).await
+        }
         end => {
             renew_rights(context, &end, &access);
             let end = blocked(end, &record.status);
@@ -153,14 +167,29 @@ async fn let_go<K: Kind>(
     let holdings = record.status.holdings();
     if !holdings.is_empty() {
         let left = describe(&holdings);
-        record.notes.push(Note {
-            warning: true,
-            reason: reason.to_owned(),
-            action: "LetGo".to_owned(),
-            note: format!("Let go of {left} {why}; they stay in AEP."),
-        });
+        let note = format!("Let go of {left} {why}; they stay in AEP.");
+        record.notes.push(left_alone(reason, note));
     }
     finish(context, key, record).await
+}
+
+/// What status still holds after a deletion stays on purpose.
+fn retained<K: Kind>(record: &mut Record<K>) {
+    let kept = describe(&record.status.holdings());
+    if !kept.is_empty() {
+        let note = format!("{kept} stay in AEP, as spec.deletionPolicy says.");
+        record.notes.push(left_alone("Retained", note));
+    }
+}
+
+/// The Event about remote objects that stay.
+fn left_alone(reason: &str, note: String) -> Note {
+    Note {
+        warning: reason != "Retained",
+        reason: reason.to_owned(),
+        action: "LetGo".to_owned(),
+        note,
+    }
 }
 
 /// Nothing of the resource is left in AEP: lets it go.

@@ -1,31 +1,133 @@
 //! Deleting, as a subject of the engine: knows nothing but what status still holds.
 
-use crate::plan::deletion::{Holding, Users, plan};
-use crate::plan::{Fate, Plan, RemoteKind, Step};
+use crate::plan::deletion::{Holding, Sight, Way};
+use crate::plan::marker::Identity;
+use crate::plan::{Fate, Plan, RemoteKind, Step, journal};
+use crate::platform::{ApiError, Etag};
+use crate::resources::lifecycle::DeletionPolicy;
 
 use super::engine::Subject;
 use super::execute::Outcome;
 use super::managed::ManagedStatus;
 
 /// The way back of any resource.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Deletion {
-    users: Users,
+    identity: Identity,
+    way: Way,
+    /// Objects that turned out not to be ours any more, in words; nothing was done to them.
+    pub let_go: Vec<String>,
+}
+
+impl Deletion {
+    /// The way back of the resource `identity`.
+    pub fn new(identity: Identity, policy: DeletionPolicy) -> Self {
+        Self {
+            identity,
+            way: Way::new(policy),
+            let_go: Vec::new(),
+        }
+    }
+
+    fn saw<S: ManagedStatus>(&mut self, kind: RemoteKind, id: &str, sight: Sight, status: &mut S) {
+        if let Sight::NotOurs(why) = &sight
+            && !self.way.retains()
+        {
+            self.let_go
+                .push(format!("{} {id}, because {why}", kind.title()));
+            self.way.lost_twin(kind, id);
+            if status.id(kind) == Some(id) {
+                status.forget(kind);
+            }
+            if kind == RemoteKind::Flow {
+                // What the flow of somebody else names is in use there.
+                for named in [RemoteKind::TargetConnection, RemoteKind::MappingSet] {
+                    if let Some(id) = status.id(named).map(str::to_owned) {
+                        let title = named.title();
+                        self.let_go
+                            .push(format!("{title} {id}, because that flow uses it"));
+                        status.forget(named);
+                    }
+                }
+            }
+        }
+        self.way.saw(kind, id, sight);
+    }
+
+    fn sight(&self, description: &str, etag: &Etag) -> Sight {
+        Sight::of(&self.identity, description, etag)
+    }
 }
 
 impl<S: ManagedStatus> Subject<S> for Deletion {
     fn plan(&self, status: &S) -> Plan {
-        plan(&status.holdings(), &self.users)
+        self.way.plan(&status.holdings())
     }
 
-    fn fold(&mut self, outcome: &Outcome, _: &mut S) {
-        if let Outcome::Users(flows) = outcome {
-            self.users = Users::Listed(flows.clone());
+    fn fold(&mut self, outcome: &Outcome, status: &mut S) {
+        match outcome {
+            Outcome::Users(users) => self.way.met_users(users.clone()),
+            Outcome::SourceConnection(found) => {
+                let sight = self.sight(&found.description, &found.etag);
+                self.saw(RemoteKind::SourceConnection, &found.id, sight, status);
+            }
+            Outcome::TargetConnection(found) => {
+                let sight = self.sight(&found.description, &found.etag);
+                self.saw(RemoteKind::TargetConnection, &found.id, sight, status);
+            }
+            Outcome::Flow(found) => {
+                let sight = match self.sight(&found.description, &found.etag) {
+                    Sight::Marked { .. } | Sight::Plain if found.state.is_going() => Sight::Going,
+                    sight => sight,
+                };
+                self.saw(RemoteKind::Flow, &found.id, sight, status);
+            }
+            Outcome::Changed { kind, id, .. } | Outcome::Kept { kind, id } => {
+                self.way.saw(*kind, id, Sight::Released);
+            }
+            Outcome::Deleted { kind, id, .. } => {
+                self.way.lost_twin(*kind, id);
+                self.way.forget(*kind, id);
+            }
+            _ => {}
         }
     }
 
-    // Status alone says what is left; the engine keeps it.
-    fn meet(&mut self, _: RemoteKind, _: Fate, _: &S) {}
+    fn meet(&mut self, kind: RemoteKind, fate: Fate, status: &S) {
+        match fate {
+            Fate::Missing => {
+                if let Some(id) = self.way.unread(&status.holdings(), kind) {
+                    self.way.saw(kind, &id, Sight::Unseen);
+                }
+            }
+            Fate::Unread => self.way.unsee(kind),
+            // Status alone says what is left; the engine keeps it.
+            Fate::Absent { .. } | Fate::Unsettled { .. } => {}
+        }
+    }
+
+    fn met_many(&mut self, kind: RemoteKind, ids: &[String], status: &mut S) -> bool {
+        let Some((first, twins)) = ids.split_first() else {
+            return false;
+        };
+        // To be deleted: all but one, which the next look-up finds alone; a crash in between is followed
+        // by this look-up again. To be released: whatever happens, all of them stay.
+        if self.way.retains() {
+            status.record(kind, first, "", 0);
+            journal::settle(status.common().pending, kind);
+        }
+        self.way.met_twins(kind, twins);
+        true
+    }
+
+    fn kept(&self, kind: RemoteKind, id: &str, error: &ApiError) -> (&'static str, String) {
+        let title = kind.title();
+        let note = format!(
+            "AEP does not let {title} {id} be changed ({error}); its description keeps this resource's ownership \
+             marker. Whoever adopts it needs spec.adopt.policy TakeOver."
+        );
+        ("NotReleased", note)
+    }
 }
 
 /// What is still held, for messages: `flow f4d1..., target connection b3e2...`.

@@ -68,6 +68,22 @@ pub trait Subject<S: ManagedStatus>: Send {
     /// Takes in what became of an object whose content no answer brought.
     fn meet(&mut self, kind: RemoteKind, fate: Fate, status: &S);
 
+    /// More than one object carries the marker that was looked up. `false`: one of them is chosen.
+    fn met_many(&mut self, kind: RemoteKind, ids: &[String], status: &mut S) -> bool {
+        let _ = (kind, ids, status);
+        false
+    }
+
+    /// The Event (reason and note) about a connection that AEP did not let be changed.
+    fn kept(&self, kind: RemoteKind, id: &str, error: &ApiError) -> (&'static str, String) {
+        let title = kind.title();
+        let note = format!(
+            "AEP does not let {title} {id} be renamed ({error}); it keeps its earlier name and description. \
+             To change them, create this resource anew."
+        );
+        ("NameKept", note)
+    }
+
     /// The last look before `steps` run, with their intents written: a reason not to run them.
     fn veto(
         &self,
@@ -207,6 +223,7 @@ impl<K: Managed> Run<'_, K> {
         }
         let now = self.context.clock.now();
         let generation = self.record.generation();
+        let going = self.record.resource.meta().deletion_timestamp.is_some();
         let before = self.record.status.clone();
         let common = self.record.status.common();
         if steps.iter().any(Step::changes) {
@@ -218,7 +235,7 @@ impl<K: Managed> Run<'_, K> {
             self.context.journal.set_unsent(uid, kind, attempt, false);
         }
         // Another try at what failed before is no news; only its outcome may be.
-        if !is_failing(common.conditions, generation) {
+        if !going && !is_failing(common.conditions, generation) {
             let message = "Bringing the remote objects to what the spec says.".to_owned();
             let standing = Standing::Reconciling {
                 reason: Reason::Progressing,
@@ -328,6 +345,12 @@ impl<K: Managed> Run<'_, K> {
         let watched = as_of.saturating_duration_since(since);
         let settle = self.context.settings.create_settle;
         let status = &mut self.record.status;
+        if let [_, _, ..] = found {
+            let ids: Vec<String> = found.iter().map(|it| it.id.clone()).collect();
+            if subject.met_many(kind, &ids, status) {
+                return None;
+            }
+        }
         let used = |id: &str| self.scope.is_used(id);
         match journal::judge(self.identity, found, used, watched, settle) {
             Finding::Stands { it, alone } => {
@@ -383,11 +406,7 @@ impl<K: Managed> Run<'_, K> {
         error: &ApiError,
     ) {
         let kind = step.kind();
-        let title = kind.title();
-        let note = format!(
-            "AEP does not let {title} {id} be renamed ({error}); it keeps its earlier name and description. \
-             To change them, create this resource anew."
-        );
+        let (reason, note) = subject.kept(kind, id, error);
         warn!(step = %step, "{note}");
         subject.fold(
             &Outcome::Kept {
@@ -396,9 +415,7 @@ impl<K: Managed> Run<'_, K> {
             },
             &mut self.record.status,
         );
-        self.record
-            .notes
-            .push(Note::warning("NameKept", step, note));
+        self.record.notes.push(Note::warning(reason, step, note));
     }
 
     fn failed(

@@ -2,6 +2,7 @@
 
 use tokio::time::Instant;
 
+use crate::plan::deletion::User;
 use crate::plan::marker::Identity;
 use crate::plan::sighting::Sighted;
 use crate::plan::{RemoteKind, Step};
@@ -47,8 +48,8 @@ pub enum Outcome {
     },
     /// A mapping set has a new version.
     Mapped(MappingRef),
-    /// Flows that name the source connection: id and name of each.
-    Users(Vec<String>),
+    /// Flows that name the source connection.
+    Users(Vec<User>),
     /// The object is gone; `false`: it could not be deleted and stays.
     Deleted {
         kind: RemoteKind,
@@ -147,20 +148,22 @@ pub async fn execute(
                 etag,
             })
         }
-        Step::FindUsers { source_connection } => {
-            let filter = Filter::new().eq("sourceConnectionIds[]", source_connection);
-            let mut flows = sandbox.list_flows(&filter).await?;
-            // That this property can be filtered by is documented; that nothing else comes back is not.
-            flows.retain(|flow| flow.source_connection_ids.contains(source_connection));
-            Ok(Outcome::Users(
-                flows
-                    .into_iter()
-                    .map(|flow| format!("{} (\"{}\")", flow.id, flow.name))
-                    .collect(),
-            ))
-        }
+        Step::FindUsers { source_connection } => users(sandbox, source_connection).await,
         Step::Delete { kind, id } => delete(sandbox, *kind, id).await,
     }
+}
+
+/// The flows that name a source connection.
+async fn users(sandbox: &Sandbox, source_connection: &String) -> Result<Outcome, ApiError> {
+    let filter = Filter::new().eq("sourceConnectionIds[]", source_connection);
+    let mut flows = sandbox.list_flows(&filter).await?;
+    // That this property can be filtered by is documented; that nothing else comes back is not.
+    flows.retain(|flow| flow.source_connection_ids.contains(source_connection));
+    let users = flows.into_iter().map(|flow| User {
+        title: format!("{} (\"{}\")", flow.id, flow.name),
+        going: flow.state.is_going(),
+    });
+    Ok(Outcome::Users(users.collect()))
 }
 
 async fn read(sandbox: &Sandbox, kind: RemoteKind, id: &str) -> Result<Outcome, ApiError> {

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::plan::RemoteKind;
 use crate::plan::deletion::Holding;
-use crate::resources::lifecycle::LastDrift;
+use crate::resources::lifecycle::{DeletionPolicy, LastDrift};
 use crate::resources::status::Pending;
 
 /// A custom resource whose remote objects the engine keeps.
@@ -24,6 +24,9 @@ pub trait Managed:
 
     /// Whether `spec.suspend` stops writes.
     fn suspended(&self) -> bool;
+
+    /// What becomes of its remote objects when it is deleted.
+    fn deletion_policy(&self) -> DeletionPolicy;
 }
 
 /// The parts of a status that all resources share, and where its remote objects are recorded.

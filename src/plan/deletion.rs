@@ -1,12 +1,22 @@
-//! The way back: what is left of a resource's remote objects, and what to delete next.
+//! The way back: what is left of a resource's remote objects, and what to delete or release next.
 //!
-//! The spec plays no part: a resource with a broken spec can always be deleted. A flow goes first,
-//! then its target connection and mapping set; a source connection only when no flow names it.
+//! Of the spec only `deletionPolicy` plays a part: a resource with a broken spec can always be deleted.
+//!
+//! 1. What may stand is looked up; of several hits all but one go first, then it is looked up again.
+//! 2. What stands is read: what carries another's marker, or none but `released`, is not ours any more
+//!    and is let go of. No marker at all is ours by its id; a 404 proves nothing, a label hides objects.
+//! 3. `Delete`: a flow goes first, then its target connection and mapping set; a source connection only
+//!    when no flow names it. `Retain`: the marker becomes `released`, where AEP lets it be changed.
 
 use k8s_openapi::jiff::Timestamp;
 
+use crate::platform::{Etag, PatchOperation};
+use crate::resources::conditions::Reason;
+use crate::resources::lifecycle::DeletionPolicy;
+
 use super::failure::Failure;
-use super::{Plan, RemoteKind, Step};
+use super::marker::{Ending, Identity, released};
+use super::{Plan, RemoteKind, Step, Wait};
 
 /// One remote object that a resource still holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,141 +47,256 @@ pub fn uninstalled(resource: Option<Timestamp>, definition: Option<Timestamp>) -
     }
 }
 
-/// Flows that name a source connection, as far as they were listed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Users {
-    /// Nobody asked yet.
-    #[default]
-    Unknown,
-    /// These flows (ids and names), perhaps none.
-    Listed(Vec<String>),
+/// A flow that names a source connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Id and name, for messages.
+    pub title: String,
+    /// Whether AEP is deleting it.
+    pub going: bool,
 }
 
-/// The next deletions. Look-ups come first: what is unsettled may exist.
-pub fn plan(holdings: &[Holding], users: &Users) -> Plan {
-    let lookups: Vec<Step> = holdings
-        .iter()
-        .filter_map(|holding| match holding {
-            Holding::Pending { kind, attempt } => Some(Step::LookUp {
+/// What a look at an object showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// Ours, with our marker: the description it has once it is released, and the version read.
+    Marked {
+        /// The description without us.
+        released: String,
+        /// The version read.
+        etag: Etag,
+    },
+    /// Ours by its id alone.
+    Plain,
+    /// AEP is deleting it already.
+    Going,
+    /// AEP shows none.
+    Unseen,
+    /// Not ours any more; why, in words.
+    NotOurs(String),
+    /// Released, or as far as AEP allows.
+    Released,
+}
+
+impl Sight {
+    /// What `description` says to the resource `identity`.
+    pub fn of(identity: &Identity, description: &str, etag: &Etag) -> Self {
+        match Ending::of(description) {
+            Ending::Plain => Self::Plain,
+            Ending::Released => Self::NotOurs("it was released".to_owned()),
+            Ending::Unreadable => Self::NotOurs(
+                "it carries an ownership marker that this version cannot read".to_owned(),
+            ),
+            Ending::Owned { text, marker } if identity.owns(&marker.identity) => Self::Marked {
+                released: released(text),
+                etag: etag.clone(),
+            },
+            Ending::Owned { marker, .. } => {
+                let Identity {
+                    owner,
+                    namespace,
+                    name,
+                    ..
+                } = marker.identity;
+                Self::NotOurs(format!(
+                    "it belongs to {namespace}/{name} of owner {owner} now"
+                ))
+            }
+        }
+    }
+}
+
+/// One way back: what is wanted, and what was learnt on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Way {
+    policy: DeletionPolicy,
+    sights: Vec<(RemoteKind, String, Sight)>,
+    twins: Vec<(RemoteKind, String)>,
+    users: Option<Vec<User>>,
+}
+
+impl Way {
+    /// Nothing learnt yet.
+    pub fn new(policy: DeletionPolicy) -> Self {
+        Self {
+            policy,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the objects stay.
+    pub fn retains(&self) -> bool {
+        self.policy == DeletionPolicy::Retain
+    }
+
+    /// An object was looked at.
+    pub fn saw(&mut self, kind: RemoteKind, id: &str, sight: Sight) {
+        self.forget(kind, id);
+        self.sights.push((kind, id.to_owned(), sight));
+    }
+
+    /// What is known of an object is out of date, or it is gone.
+    pub fn forget(&mut self, kind: RemoteKind, id: &str) {
+        self.sights
+            .retain(|(of, seen, _)| (*of, seen.as_str()) != (kind, id));
+    }
+
+    /// Objects of the same marker as one that is kept in mind elsewhere.
+    pub fn met_twins(&mut self, kind: RemoteKind, ids: &[String]) {
+        self.twins.extend(ids.iter().map(|id| (kind, id.clone())));
+    }
+
+    /// A twin is gone; `false`: this was none.
+    pub fn lost_twin(&mut self, kind: RemoteKind, id: &str) -> bool {
+        let before = self.twins.len();
+        self.twins
+            .retain(|(of, twin)| (*of, twin.as_str()) != (kind, id));
+        self.twins.len() != before
+    }
+
+    /// The flows on the source connection were listed.
+    pub fn met_users(&mut self, users: Vec<User>) {
+        self.users = Some(users);
+    }
+
+    /// The next steps back. Look-ups come first: what is unsettled may exist.
+    pub fn plan(&self, holdings: &[Holding]) -> Plan {
+        let lookups = holdings.iter().filter_map(|holding| match holding {
+            Holding::Pending { kind, attempt } if !self.has_twins(*kind) => Some(Step::LookUp {
                 kind: *kind,
                 attempt: *attempt,
             }),
-            Holding::Standing { .. } => None,
-        })
-        .collect();
-    if !lookups.is_empty() {
-        return Plan::Run(lookups);
-    }
-    let standing = |wanted: RemoteKind| {
-        holdings.iter().find_map(|holding| match holding {
-            Holding::Standing { kind, id } if *kind == wanted => Some(id.clone()),
             _ => None,
-        })
-    };
-    if let Some(id) = standing(RemoteKind::Flow) {
-        return Plan::Run(vec![Step::Delete {
-            kind: RemoteKind::Flow,
-            id,
-        }]);
+        });
+        let standing = self.standing(holdings);
+        let reads = standing
+            .iter()
+            .filter(|(kind, id)| *kind != RemoteKind::MappingSet && self.sight(*kind, id).is_none())
+            .map(|(kind, id)| Step::Read {
+                kind: *kind,
+                id: id.clone(),
+            });
+        run(lookups)
+            .or_else(|| run(reads))
+            .unwrap_or_else(|| match self.policy {
+                DeletionPolicy::Delete => self.delete(&standing),
+                DeletionPolicy::Retain => self.release(&standing),
+            })
     }
-    let rest: Vec<Step> = [RemoteKind::TargetConnection, RemoteKind::MappingSet]
-        .into_iter()
-        .filter_map(|kind| standing(kind).map(|id| Step::Delete { kind, id }))
-        .collect();
-    if !rest.is_empty() {
-        return Plan::Run(rest);
+
+    fn delete(&self, standing: &[(RemoteKind, String)]) -> Plan {
+        let of = |wanted: &[RemoteKind]| {
+            let found = standing.iter().filter(|(kind, _)| wanted.contains(kind));
+            found.cloned().collect::<Vec<_>>()
+        };
+        let flows = of(&[RemoteKind::Flow]);
+        if let Some((_, id)) = flows
+            .iter()
+            .find(|(kind, id)| self.sight(*kind, id) == Some(&Sight::Going))
+        {
+            return going(format!("AEP is deleting flow {id}."));
+        }
+        if let Some(plan) = run(flows.into_iter().map(delete)) {
+            return plan;
+        }
+        let rest = of(&[RemoteKind::TargetConnection, RemoteKind::MappingSet]);
+        if let Some(plan) = run(rest.into_iter().map(delete)) {
+            return plan;
+        }
+        let sources = of(&[RemoteKind::SourceConnection]);
+        let (Some((_, id)), users) = (sources.first(), &self.users) else {
+            return Plan::Done;
+        };
+        let Some(users) = users else {
+            return Plan::Run(vec![Step::FindUsers {
+                source_connection: id.clone(),
+            }]);
+        };
+        let staying: Vec<String> = users
+            .iter()
+            .filter(|user| !user.going)
+            .map(|user| user.title.clone())
+            .collect();
+        if !staying.is_empty() {
+            return Plan::Stop(Failure::source_connection_in_use(id, &staying));
+        }
+        if let Some(user) = users.first() {
+            return going(format!(
+                "AEP is deleting flow {}, which names source connection {id}.",
+                user.title
+            ));
+        }
+        Plan::Run(sources.into_iter().map(delete).collect())
     }
-    let Some(id) = standing(RemoteKind::SourceConnection) else {
-        return Plan::Done;
-    };
-    match users {
-        Users::Unknown => Plan::Run(vec![Step::FindUsers {
-            source_connection: id,
-        }]),
-        Users::Listed(flows) if flows.is_empty() => Plan::Run(vec![Step::Delete {
-            kind: RemoteKind::SourceConnection,
-            id,
-        }]),
-        Users::Listed(flows) => Plan::Stop(Failure::source_connection_in_use(&id, flows)),
+
+    fn release(&self, standing: &[(RemoteKind, String)]) -> Plan {
+        let patches = standing.iter().filter_map(|(kind, id)| {
+            let Some(Sight::Marked { released, etag }) = self.sight(*kind, id) else {
+                return None;
+            };
+            Some(Step::Patch {
+                kind: *kind,
+                id: id.clone(),
+                etag: etag.clone(),
+                operations: vec![PatchOperation::replace("/description", released.as_str())],
+            })
+        });
+        run(patches).unwrap_or(Plan::Done)
     }
+
+    /// Everything that stands: what status records, and its twins.
+    fn standing(&self, holdings: &[Holding]) -> Vec<(RemoteKind, String)> {
+        let recorded = holdings.iter().filter_map(|holding| match holding {
+            Holding::Standing { kind, id } => Some((*kind, id.clone())),
+            Holding::Pending { .. } => None,
+        });
+        recorded.chain(self.twins.iter().cloned()).collect()
+    }
+
+    fn sight(&self, kind: RemoteKind, id: &str) -> Option<&Sight> {
+        let seen = self
+            .sights
+            .iter()
+            .find(|(of, seen, _)| (*of, seen.as_str()) == (kind, id));
+        seen.map(|(_, _, sight)| sight)
+    }
+
+    /// Of a kind, the first object that was not looked at yet.
+    pub fn unread(&self, holdings: &[Holding], kind: RemoteKind) -> Option<String> {
+        self.standing(holdings)
+            .into_iter()
+            .find(|(of, id)| *of == kind && self.sight(kind, id).is_none())
+            .map(|(_, id)| id)
+    }
+
+    /// Drops every sight of a kind: one of them was out of date.
+    pub fn unsee(&mut self, kind: RemoteKind) {
+        self.sights.retain(|(of, _, _)| *of != kind);
+    }
+
+    fn has_twins(&self, kind: RemoteKind) -> bool {
+        self.twins.iter().any(|(of, _)| *of == kind)
+    }
+}
+
+fn run(steps: impl Iterator<Item = Step>) -> Option<Plan> {
+    let steps: Vec<Step> = steps.collect();
+    (!steps.is_empty()).then_some(Plan::Run(steps))
+}
+
+fn delete((kind, id): (RemoteKind, String)) -> Step {
+    Step::Delete { kind, id }
+}
+
+/// AEP takes its time with a deletion.
+fn going(message: String) -> Plan {
+    Plan::Wait(Wait {
+        reason: Reason::Deleting,
+        message,
+        poll: true,
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn standing(kind: RemoteKind) -> Holding {
-        Holding::Standing {
-            kind,
-            id: kind.word().to_owned(),
-        }
-    }
-
-    fn delete(kind: RemoteKind) -> Step {
-        Step::Delete {
-            kind,
-            id: kind.word().to_owned(),
-        }
-    }
-
-    #[test]
-    fn the_flow_goes_before_what_it_names() {
-        use RemoteKind::{Flow, MappingSet, TargetConnection};
-        let all = [
-            standing(MappingSet),
-            standing(TargetConnection),
-            standing(Flow),
-        ];
-        assert_eq!(plan(&all, &Users::Unknown), Plan::Run(vec![delete(Flow)]));
-        assert_eq!(
-            plan(&all[..2], &Users::Unknown),
-            Plan::Run(vec![delete(TargetConnection), delete(MappingSet)])
-        );
-        assert_eq!(plan(&[], &Users::Unknown), Plan::Done);
-    }
-
-    #[test]
-    fn only_a_deletion_that_came_before_the_uninstall_deletes() {
-        let at = |second| Some(Timestamp::from_second(second).unwrap());
-        assert!(uninstalled(at(10), at(9)));
-        assert!(uninstalled(at(10), at(10)));
-        assert!(!uninstalled(at(10), at(11)), "deleted first, on purpose");
-        assert!(!uninstalled(at(10), None));
-    }
-
-    #[test]
-    fn what_may_exist_is_looked_up_before_anything_is_deleted() {
-        let pending = Holding::Pending {
-            kind: RemoteKind::Flow,
-            attempt: 2,
-        };
-        let holdings = [standing(RemoteKind::TargetConnection), pending];
-        assert_eq!(
-            plan(&holdings, &Users::Unknown),
-            Plan::Run(vec![Step::LookUp {
-                kind: RemoteKind::Flow,
-                attempt: 2
-            }])
-        );
-    }
-
-    #[test]
-    fn a_source_connection_stays_while_a_flow_names_it() {
-        let source = [standing(RemoteKind::SourceConnection)];
-        let id = "source-connection".to_owned();
-        assert_eq!(
-            plan(&source, &Users::Unknown),
-            Plan::Run(vec![Step::FindUsers {
-                source_connection: id
-            }])
-        );
-        let Plan::Stop(failure) = plan(&source, &Users::Listed(vec!["f1".into()])) else {
-            panic!("a used source connection must not be deleted")
-        };
-        assert!(failure.message.contains("f1"), "{}", failure.message);
-        assert_eq!(
-            plan(&source, &Users::Listed(vec![])),
-            Plan::Run(vec![delete(RemoteKind::SourceConnection)])
-        );
-    }
-}
+#[path = "deletion_tests.rs"]
+mod tests;

@@ -300,8 +300,14 @@ impl Failure {
     #[must_use]
     pub fn while_deleting(self, remaining: &str) -> Self {
         if self.reason == Reason::Progressing {
+            // A deletion may take AEP minutes: it is asked as often as is useful, whatever the backoff is.
+            let pace = match self.pace {
+                Pace::Backoff => Pace::Poll,
+                pace => pace,
+            };
             return Self {
                 reason: Reason::Deleting,
+                pace,
                 ..self
             };
         }

@@ -5,6 +5,10 @@
 //! returns, so there the marker is the name.
 //!
 //! `[aep-operator/v1 <owner>/<namespace>/<name> <object> <uid> <attempt>]`
+//!
+//! An object that its resource let go of with `deletionPolicy: Retain` says so instead:
+//!
+//! `[aep-operator/v1 released]`
 
 use std::fmt;
 
@@ -29,6 +33,13 @@ impl Identity {
     /// Whether `other` is the resource of the same owner, namespace and name, whatever its uid.
     pub fn same_resource(&self, other: &Self) -> bool {
         self.owner == other.owner && self.namespace == other.namespace && self.name == other.name
+    }
+
+    /// Whether what `marked` made is this resource's: it is this very resource, or one of the same name in
+    /// the same cluster, whose objects this one took over (not every description can be rewritten).
+    pub fn owns(&self, marked: &Self) -> bool {
+        let by_uid = !self.uid.is_empty() && self.uid == marked.uid;
+        by_uid || self.same_resource(marked)
     }
 
     /// The marker of one of this resource's remote objects.
@@ -118,6 +129,54 @@ impl Marker {
     }
 }
 
+/// What the end of a description says of its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending<'a> {
+    /// Nothing.
+    Plain,
+    /// The resource that made the object has let go of it.
+    Released,
+    /// It belongs to the marker's resource; `text` is the user's.
+    Owned {
+        /// The user's text before the marker.
+        text: &'a str,
+        /// The marker.
+        marker: Marker,
+    },
+    /// It carries a marker of a form that this version does not know: somebody's.
+    Unreadable,
+}
+
+impl<'a> Ending<'a> {
+    /// Reads the end of a description.
+    pub fn of(description: &'a str) -> Self {
+        if let Some((text, marker)) = Marker::split(description) {
+            return Self::Owned { text, marker };
+        }
+        match description
+            .rfind(MARKER_PREFIX)
+            .and_then(|start| description[start..].strip_prefix(MARKER_PREFIX))
+        {
+            Some(RELEASED) => Self::Released,
+            Some(inner) if inner.find(']') == Some(inner.len() - 1) => Self::Unreadable,
+            _ => Self::Plain,
+        }
+    }
+}
+
+/// What follows the prefix in the marker of an object that nobody owns any more.
+const RELEASED: &str = "v1 released]";
+
+/// The user's text, ended by the marker of an object that nobody owns any more.
+pub fn released(text: &str) -> String {
+    let marker = format!("{MARKER_PREFIX}{RELEASED}");
+    if text.is_empty() {
+        marker
+    } else {
+        format!("{text} {marker}")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -157,6 +216,46 @@ mod tests {
         ] {
             assert_eq!(Marker::split(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_description_says_whose_its_object_is() {
+        let ours = marker(1).end(Some("text"));
+        let owned = Ending::Owned {
+            text: "text",
+            marker: marker(1),
+        };
+        assert_eq!(Ending::of(&ours), owned);
+        assert_eq!(released("text"), "text [aep-operator/v1 released]");
+        assert_eq!(Ending::of(&released("text")), Ending::Released);
+        assert_eq!(Ending::of(&released("")), Ending::Released);
+        for plain in ["", "by hand", "[aep-operator/v1 released] and more", "x]"] {
+            assert_eq!(Ending::of(plain), Ending::Plain, "{plain}");
+        }
+        for unknown in ["[aep-operator/v2 a b]", "x [aep-operator/v1 odd]"] {
+            assert_eq!(Ending::of(unknown), Ending::Unreadable, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_resource_owns_what_it_made_and_what_its_namesake_left() {
+        let us = marker(1).identity;
+        let moved = Identity {
+            owner: "other-id".into(),
+            ..us.clone()
+        };
+        let rebuilt = Identity {
+            uid: "new".into(),
+            ..us.clone()
+        };
+        assert!(us.owns(&moved), "same uid: the owner id was changed");
+        assert!(rebuilt.owns(&us), "the cluster was rebuilt from Git");
+        let other = Identity {
+            uid: "u2".into(),
+            name: "other".into(),
+            ..us.clone()
+        };
+        assert!(!us.owns(&other));
     }
 
     proptest! {

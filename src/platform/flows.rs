@@ -101,6 +101,11 @@ impl FlowState {
             Self::Other(word) => word,
         }
     }
+
+    /// Whether the flow is being deleted; the error catalogue calls it `delete-finalizing`.
+    pub fn is_going(&self) -> bool {
+        matches!(self, Self::Other(word) if word.starts_with("delet"))
+    }
 }
 
 impl Default for FlowState {

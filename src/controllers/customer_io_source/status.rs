@@ -2,6 +2,7 @@
 
 use crate::controllers::managed::{Common, Managed, ManagedStatus};
 use crate::plan::RemoteKind;
+use crate::resources::lifecycle::DeletionPolicy;
 use crate::resources::status::{ConnectionStatus, Pending};
 use crate::resources::{CustomerIoSource, CustomerIoSourceStatus};
 
@@ -14,6 +15,10 @@ impl Managed for CustomerIoSource {
 
     fn suspended(&self) -> bool {
         self.spec.suspend
+    }
+
+    fn deletion_policy(&self) -> DeletionPolicy {
+        self.spec.deletion_policy
     }
 }
 

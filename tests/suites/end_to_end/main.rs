@@ -23,6 +23,7 @@ mod leadership;
 mod letting_go;
 mod lost_replies;
 mod namespace_deletion;
+mod ownership;
 mod take_over;
 mod tutorial;
 mod world;

@@ -10,13 +10,13 @@ use aep_emulator::{Emulator, Options as EmulatorOptions};
 use aep_operator::controllers::execute::{Outcome, execute};
 use aep_operator::controllers::inventory::Scope;
 use aep_operator::plan::dataflow::{self, ObservedDataflow, SourceView};
-use aep_operator::plan::deletion::{self, Holding, Users};
+use aep_operator::plan::deletion::{Holding, Sight, Way};
 use aep_operator::plan::desired::{DesiredDataflow, DesiredSource};
 use aep_operator::plan::marker::Identity;
 use aep_operator::plan::source::{self, ObservedSource};
 use aep_operator::plan::{Known, Plan, RemoteKind, Step};
 use aep_operator::platform::{
-    ApiError, Credentials, Endpoints, HttpService, MappingRef, Options, Platform, Sandbox,
+    ApiError, Class, Credentials, Endpoints, HttpService, MappingRef, Options, Platform, Sandbox,
 };
 use aep_operator::resources::{
     AepDataflow, AepDataflowSpec, CustomerIoSource, CustomerIoSourceSpec,
@@ -284,30 +284,48 @@ impl Story {
             .map_or(body.clone(), |text| serde_json::from_str(text).unwrap())
     }
 
-    /// Deletes what is recorded, both resources one after the other; the steps.
+    /// Deletes what is recorded, both resources one after the other; the steps, but for the reads before.
     pub(crate) async fn delete(&mut self) -> Vec<String> {
         let mut log = Vec::new();
-        let mut users = Users::Unknown;
         for mine in [&RemoteKind::ALL[1..], &RemoteKind::ALL[..1]] {
+            let mut way = Way::default();
             loop {
                 let holding = |kind: &RemoteKind| {
                     let id = self.ids.get(kind)?.clone();
                     Some(Holding::Standing { kind: *kind, id })
                 };
                 let holdings: Vec<Holding> = mine.iter().filter_map(holding).collect();
-                let steps = match deletion::plan(&holdings, &users) {
+                let steps = match way.plan(&holdings) {
                     Plan::Run(steps) => steps,
                     Plan::Done => break,
                     other => panic!("{other:?}"),
                 };
                 for step in steps {
-                    log.push(step.to_string());
-                    match execute(&self.sandbox, &self.scope, &self.dataflow_identity, &step)
-                        .await
-                        .unwrap()
-                    {
+                    if !matches!(step, Step::Read { .. }) {
+                        log.push(step.to_string());
+                    }
+                    let done =
+                        execute(&self.sandbox, &self.scope, &self.dataflow_identity, &step).await;
+                    if let (Step::Read { kind, id }, Err(error)) = (&step, &done) {
+                        assert_eq!(error.class, Class::NotFound, "{error}");
+                        way.saw(*kind, id, Sight::Unseen);
+                        continue;
+                    }
+                    match done.unwrap() {
                         Outcome::Deleted { kind, .. } => drop(self.ids.remove(&kind)),
-                        Outcome::Users(flows) => users = Users::Listed(flows),
+                        Outcome::Users(users) => way.met_users(users),
+                        Outcome::Flow(flow) => {
+                            let sight =
+                                Sight::of(&self.dataflow_identity, &flow.description, &flow.etag);
+                            assert!(matches!(sight, Sight::Marked { .. }), "{sight:?}");
+                            way.saw(RemoteKind::Flow, &flow.id, sight);
+                        }
+                        Outcome::TargetConnection(found) => {
+                            way.saw(RemoteKind::TargetConnection, &found.id, Sight::Plain);
+                        }
+                        Outcome::SourceConnection(found) => {
+                            way.saw(RemoteKind::SourceConnection, &found.id, Sight::Plain);
+                        }
                         other => panic!("{other:?}"),
                     }
                 }
