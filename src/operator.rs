@@ -17,6 +17,7 @@ use crate::controllers::context::{Context, Settings, Side, Suspicions, Watched};
 use crate::controllers::drift::{self, Watch};
 use crate::controllers::events::Events;
 use crate::controllers::inventory::Inventory;
+use crate::controllers::record::LIMIT;
 use crate::controllers::retries::Retries;
 use crate::controllers::secrets::Secrets;
 use crate::controllers::{self, Wakes};
@@ -84,6 +85,7 @@ impl Operator {
             metrics,
             stop,
         } = parts;
+        let client = answering(client);
         let observed = Arc::clone(&metrics);
         let options = Options {
             request_timeout,
@@ -187,4 +189,18 @@ impl Operator {
         let (held, ()) = futures::join!(leading, acting);
         held
     }
+}
+
+/// A client whose every call is answered within [`LIMIT`] or fails. kube sets no limit for reads: a list that
+/// hangs would hold up its watch for ever, and nobody would see what it is about. A watch is answered at once
+/// and goes on for as long as it likes.
+fn answering(client: Client) -> Client {
+    let namespace = client.default_namespace().to_owned();
+    let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+        let client = client.clone();
+        async move {
+            Ok::<_, tower::BoxError>(tokio::time::timeout(LIMIT, client.send(request)).await??)
+        }
+    });
+    Client::new(service, namespace)
 }

@@ -23,7 +23,7 @@ use super::events::Note;
 use super::managed::{Managed, ManagedStatus};
 
 /// No call to the API server may hang a reconcile; kube itself sets no limit for reads.
-const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// Between two tries to write down a result that meets a conflict.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(50);

@@ -12,6 +12,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::controller::{Action, Config, Error};
 use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::utils::{Backoff, ResetTimerBackoff};
 use kube::runtime::{Controller, WatchStreamExt as _, watcher};
 use kube::{Resource, ResourceExt as _};
 use tokio::time::Instant;
@@ -83,6 +84,7 @@ pub async fn run(
             )
         };
         tokio::select! {
+            biased;
             (Ok(()), Ok(())) = seen => ready.cancel(),
             () = stop.cancelled() => {}
             else => {}
@@ -102,7 +104,7 @@ fn controller<K: Kind>(
     let api: Api<PartialObjectMeta<K>> = Api::all(context.client.clone());
     let (reader, writer) = reflector::store();
     let triggers = watcher(api, watcher::Config::default())
-        .default_backoff()
+        .backoff(watch_backoff())
         .modify(prune)
         .reflect(writer)
         .filter_map(async |event| event.map(one).transpose())
@@ -110,6 +112,7 @@ fn controller<K: Kind>(
     let wakes = wakes.map(|key| ObjectRef::new(&key.name).within(&key.namespace));
     Controller::for_stream(triggers, reader)
         .with_config(Config::default().concurrency(CONCURRENCY))
+        .trigger_backoff(watch_backoff())
         .reconcile_on(wakes)
         .graceful_shutdown_on(stop.clone().cancelled_owned())
 }
@@ -124,6 +127,32 @@ fn one<K>(event: watcher::Event<PartialObjectMeta<K>>) -> Option<PartialObjectMe
             Some(object)
         }
         watcher::Event::Init | watcher::Event::InitDone => None,
+    }
+}
+
+/// kube's own pace after a failed watch, without its jitter: that comes from a source of chance that cannot be
+/// given, and one leader has nobody to keep out of step with.
+fn watch_backoff() -> impl Backoff + 'static {
+    ResetTimerBackoff::new(Doubling::default(), Duration::from_mins(2))
+}
+
+/// 0.8 s, 1.6 s and so on up to 30 s.
+#[derive(Debug, Default)]
+struct Doubling(u32);
+
+impl Iterator for Doubling {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let wait = Duration::from_millis(800).saturating_mul(2u32.saturating_pow(self.0));
+        self.0 = (self.0 + 1).min(16);
+        Some(wait.min(Duration::from_secs(30)))
+    }
+}
+
+impl Backoff for Doubling {
+    fn reset(&mut self) {
+        self.0 = 0;
     }
 }
 
@@ -186,7 +215,7 @@ where
 {
     let api: Api<PartialObjectMeta<O>> = Api::all(context.client.clone());
     let objects = watcher(api, watcher::Config::default())
-        .default_backoff()
+        .backoff(watch_backoff())
         .touched_objects();
     objects.filter_map(async |object| {
         object

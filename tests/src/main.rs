@@ -39,6 +39,9 @@ enum Command {
     Helm(ToolArgs),
     /// Runs the playground's own kubectl with these arguments.
     Kubectl(ToolArgs),
+    /// Simulates many seeds: the real controllers in memory, with faults and kills. See `soak --help`.
+    #[command(disable_help_flag = true)]
+    Soak(ToolArgs),
 }
 
 #[derive(Debug, Args)]
@@ -119,7 +122,24 @@ async fn run(cli: Cli) -> Result<()> {
         }
         Command::Helm(args) => tool(Tool::Helm, args).await,
         Command::Kubectl(args) => tool(Tool::Kubectl, args).await,
+        Command::Soak(args) => soak(args).await,
     }
+}
+
+/// The simulation is a program of its own, built with optimizations: the playground stays light.
+async fn soak(args: ToolArgs) -> Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = tokio::process::Command::new(cargo)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .args(["run", "--quiet", "--release", "--package", "simulation"])
+        .args(["--", "soak"])
+        .args(args.args)
+        .status()
+        .await?;
+    if !status.success() {
+        bail!("the simulation ended with {status}");
+    }
+    Ok(())
 }
 
 async fn tool(tool: Tool, args: ToolArgs) -> Result<()> {

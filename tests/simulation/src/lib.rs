@@ -2,8 +2,25 @@
 //! day of operation runs in milliseconds, and a seed always gives the same run.
 //!
 //! The map of the house:
-//! - [`api`] is the API server; [`random`] makes everything of one seed.
+//! - [`api`] is the API server, [`wire`] puts kube's client on it.
+//! - [`net`] lets everything arrive at a millisecond of its own; [`random`] makes all chance of one seed.
+//! - [`world`] is API server, platform and network together; [`weather`] is what goes wrong between them.
+//! - [`process`] is the operator as a process that dies and starts again; [`line`](mod@line) is its connection,
+//!   [`transport`] what it sends over it.
+//! - [`scenario`] is what happens in a run, [`user`] are the people who do it.
+//! - [`run`] plays a scenario, [`check`] says what has to hold, [`trace`] keeps what happened.
 
 pub mod api;
+pub mod check;
+pub mod line;
+pub mod net;
+pub mod process;
 pub mod random;
+pub mod run;
+pub mod scenario;
+pub mod trace;
+pub mod transport;
+pub mod user;
+pub mod weather;
 pub mod wire;
+pub mod world;

@@ -136,6 +136,11 @@ impl ApiServer {
         self.writes
     }
 
+    /// The last change's number, Events and Leases included.
+    pub fn revision(&self) -> u64 {
+        self.store.revision
+    }
+
     /// All objects of a kind, for looking at.
     pub fn objects(&self, plural: &str) -> Vec<Value> {
         let of_kind = |key: &Key| kinds::all()[key.kind].plural == plural;

@@ -1,0 +1,300 @@
+//! What has to hold, during a run and after it. Every check looks from outside: at the API server's objects and at
+//! the platform's.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::world::{OWNER, World, marker_in};
+
+/// Which checks are in force.
+#[derive(Clone, Copy, Debug)]
+pub struct Checks {
+    /// A twin that appears when its settling time is long over is gone in the end.
+    pub twins_go: bool,
+}
+
+impl Default for Checks {
+    fn default() -> Self {
+        Self { twins_go: true }
+    }
+}
+
+/// A remote object of ours.
+#[derive(Clone, Debug)]
+struct Ours {
+    kind: &'static str,
+    id: String,
+    marker: String,
+    /// Namespace, name and uid of its resource.
+    resource: String,
+    /// Whether a live flow names it; a flow is used by itself.
+    used: bool,
+}
+
+const KINDS: [&str; 4] = ["sourceConnection", "targetConnection", "mappingSet", "flow"];
+
+fn ours(world: &World) -> Vec<Ours> {
+    let remote = world.remote();
+    let list = |kind: &str| remote[kind].as_array().cloned().unwrap_or_default();
+    let flows = list("flow");
+    let mut found = Vec::new();
+    for kind in KINDS {
+        let place = if kind == "mappingSet" {
+            "name"
+        } else {
+            "description"
+        };
+        for object in list(kind) {
+            let Some(marker) = object[place].as_str().and_then(marker_in) else {
+                continue;
+            };
+            // [aep-operator/v1 <owner>/<namespace>/<name> <object> <uid> <attempt>]
+            let words: Vec<&str> = marker.trim_matches(['[', ']']).split(' ').collect();
+            let [_, who, _, uid, _] = words.as_slice() else {
+                continue;
+            };
+            if !who.starts_with(&format!("{OWNER}/")) {
+                continue;
+            }
+            let id = object["id"].as_str().unwrap_or_default().to_owned();
+            let used = kind == "flow" || flows.iter().any(|flow| flow.to_string().contains(&id));
+            found.push(Ours {
+                kind,
+                id,
+                marker: marker.to_owned(),
+                resource: format!("{who} {uid}"),
+                used,
+            });
+        }
+    }
+    found
+}
+
+/// Never two live objects for one resource that something uses.
+pub fn never_two(world: &World) -> Result<(), String> {
+    let mut used: BTreeMap<(&str, String), Vec<String>> = BTreeMap::new();
+    for object in ours(world).into_iter().filter(|object| object.used) {
+        let ids = used.entry((object.kind, object.resource)).or_default();
+        ids.push(object.id);
+    }
+    match used.iter().find(|(_, ids)| ids.len() > 1) {
+        Some(((kind, resource), ids)) => Err(format!(
+            "two {kind}s in use for {resource}: {}",
+            ids.join(", ")
+        )),
+        None => Ok(()),
+    }
+}
+
+/// No secret and no inlet URL where they do not belong.
+pub fn no_leak(world: &World) -> Result<(), String> {
+    let api = world.api();
+    let mut inlets = Vec::new();
+    for plural in ["customeriosources", "aepdataflows"] {
+        for object in api.objects(plural) {
+            inlets.extend(object["status"]["inletUrl"].as_str().map(str::to_owned));
+            let text = object.to_string();
+            for secret in ["demo-secret", "Bearer "] {
+                if text.contains(secret) {
+                    return Err(format!("\"{secret}\" is in {text}"));
+                }
+            }
+        }
+    }
+    for event in api.objects("events") {
+        let text = event.to_string();
+        let leaked = inlets.iter().find(|inlet| text.contains(inlet.as_str()));
+        if leaked.is_some() || text.contains("demo-secret") || text.contains("Bearer ") {
+            return Err(format!("an Event tells a secret: {text}"));
+        }
+    }
+    Ok(())
+}
+
+/// What is not as it should be once everything had its time; `None` if all is.
+pub fn unsettled(world: &World, checks: Checks) -> Option<String> {
+    let objects = |plural: &str| world.api().objects(plural);
+    let (sources, dataflows) = (objects("customeriosources"), objects("aepdataflows"));
+    for source in &sources {
+        if let Some(wrong) = wrong_source(source, &dataflows) {
+            return Some(wrong);
+        }
+    }
+    for dataflow in &dataflows {
+        if let Some(wrong) = wrong_dataflow(dataflow, &sources, &dataflows) {
+            return Some(wrong);
+        }
+    }
+    let remote = world.remote();
+    for dataflow in &dataflows {
+        if let Some(wrong) = wrong_flow(dataflow, &remote) {
+            return Some(wrong);
+        }
+    }
+    let known: Vec<(String, String)> = sources
+        .iter()
+        .chain(&dataflows)
+        .map(|object| {
+            let meta = &object["metadata"];
+            let text = |name: &str| meta[name].as_str().unwrap_or_default().to_owned();
+            let resource = format!(
+                "{OWNER}/{}/{} {}",
+                text("namespace"),
+                text("name"),
+                text("uid")
+            );
+            (resource, object["status"].to_string())
+        })
+        .collect();
+    for object in ours(world) {
+        let of = known
+            .iter()
+            .find(|(resource, _)| *resource == object.resource);
+        let late = world.is_very_late(&object.marker);
+        let what = format!("{} {} {}", object.kind, object.id, object.marker);
+        match of {
+            // Nobody is left who could know of it.
+            None if late => {}
+            None => return Some(format!("orphan: {what}")),
+            Some((_, status)) if status.contains(&object.id) => {}
+            Some(_) if late && !checks.twins_go => {}
+            Some(_) => return Some(format!("twin: {what}")),
+        }
+    }
+    None
+}
+
+fn name(object: &Value) -> &str {
+    object["metadata"]["name"].as_str().unwrap_or_default()
+}
+
+fn deleting(object: &Value) -> bool {
+    !object["metadata"]["deletionTimestamp"].is_null()
+}
+
+fn ready(object: &Value) -> Option<&Value> {
+    let conditions = object["status"]["conditions"].as_array()?;
+    conditions.iter().find(|it| it["type"] == "Ready")
+}
+
+/// Why an object is not ready, if its status is about what it is now.
+fn standing(object: &Value) -> Result<&str, String> {
+    let say = |what: &str| Err(format!("{} {what}: {object}", name(object)));
+    let Some(ready) = ready(object) else {
+        return say("has no Ready");
+    };
+    if object["status"]["observedGeneration"] != object["metadata"]["generation"] {
+        return say("was not looked at");
+    }
+    let reason = ready["reason"].as_str().unwrap_or_default();
+    if ready["status"] == "True" {
+        if object["status"]["pending"]
+            .as_array()
+            .is_some_and(|it| !it.is_empty())
+        {
+            return say("is ready with a creation under way");
+        }
+        return Ok("");
+    }
+    Ok(reason)
+}
+
+fn wrong_source(source: &Value, dataflows: &[Value]) -> Option<String> {
+    let on_it = |dataflow: &&Value| dataflow["spec"]["sourceRef"]["name"] == *name(source);
+    match standing(source) {
+        Err(wrong) => Some(wrong),
+        Ok("") if !deleting(source) => None,
+        Ok("DeletionBlocked") if deleting(source) && dataflows.iter().any(|it| on_it(&it)) => None,
+        Ok(reason) => Some(format!("source {} is {reason}: {source}", name(source))),
+    }
+}
+
+fn wrong_dataflow(dataflow: &Value, sources: &[Value], dataflows: &[Value]) -> Option<String> {
+    let source = dataflow["spec"]["sourceRef"]["name"].as_str();
+    let rival = dataflows.iter().any(|other| {
+        other["spec"]["sourceRef"]["name"].as_str() == source && name(other) != name(dataflow)
+    });
+    let stands = sources
+        .iter()
+        .any(|other| Some(name(other)) == source && !deleting(other));
+    match standing(dataflow) {
+        Err(wrong) => Some(wrong),
+        Ok("") if !deleting(dataflow) => None,
+        Ok("SourceInUse") if rival && !deleting(dataflow) => None,
+        Ok("WaitingForSource") if !stands && !deleting(dataflow) => None,
+        // Its credentials were with the source, which somebody deleted or made anew elsewhere.
+        Ok("DeletionBlocked") if deleting(dataflow) && !stands => None,
+        Ok(reason) => Some(format!(
+            "dataflow {} is {reason}: {dataflow}",
+            name(dataflow)
+        )),
+    }
+}
+
+/// A ready dataflow's flow is as its spec says.
+fn wrong_flow(dataflow: &Value, remote: &Value) -> Option<String> {
+    if ready(dataflow).is_none_or(|ready| ready["status"] != "True") {
+        return None;
+    }
+    let id = &dataflow["status"]["flow"]["id"];
+    let flows = remote["flow"].as_array()?;
+    let Some(flow) = flows.iter().find(|flow| flow["id"] == *id) else {
+        return Some(format!("{} is ready without a flow {id}", name(dataflow)));
+    };
+    let spec = &dataflow["spec"];
+    let namespace = dataflow["metadata"]["namespace"]
+        .as_str()
+        .unwrap_or_default();
+    let wanted = match spec["name"].as_str() {
+        Some(name) => name.to_owned(),
+        None => format!("{namespace}.{}", name(dataflow)),
+    };
+    let edited = flow["name"] == "somebody else's name";
+    if flow["name"] != *wanted && !edited {
+        return Some(format!("flow {id} is not named {wanted}: {flow}"));
+    }
+    let state = if spec["state"] == "Disabled" {
+        "disabled"
+    } else {
+        "enabled"
+    };
+    if flow["state"] != state {
+        return Some(format!("flow {id} is not {state}: {flow}"));
+    }
+    let says = flow["description"].as_str().unwrap_or_default();
+    if !says.starts_with(spec["description"].as_str().unwrap_or_default()) {
+        return Some(format!("flow {id} has another description: {flow}"));
+    }
+    None
+}
+
+/// How many resources are not ready and so are looked at now and then.
+pub fn waiting(world: &World) -> u64 {
+    let api = world.api();
+    let all = api
+        .objects("customeriosources")
+        .into_iter()
+        .chain(api.objects("aepdataflows"));
+    all.filter(|object| ready(object).is_none_or(|ready| ready["status"] != "True"))
+        .count() as u64
+}
+
+/// Nothing of ours is left anywhere.
+pub fn nothing_left(world: &World) -> Result<(), String> {
+    for plural in ["customeriosources", "aepdataflows"] {
+        if let Some(object) = world.api().objects(plural).first() {
+            return Err(format!("still there after its deletion: {object}"));
+        }
+    }
+    let left = ours(world)
+        .into_iter()
+        .find(|object| !world.is_very_late(&object.marker));
+    match left {
+        Some(object) => Err(format!(
+            "left behind: {} {} {}",
+            object.kind, object.id, object.marker
+        )),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,234 @@
+//! One run: a scenario from its start through its faults to the quiet after them, and to the end of everything.
+
+use std::cell::Cell;
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use crate::check::{self, Checks};
+use crate::net::Net;
+use crate::process::Replica;
+use crate::random::Dice;
+use crate::scenario::{Act, Scenario};
+use crate::trace::Trace;
+use crate::user::User;
+use crate::weather::Weather;
+use crate::world::World;
+
+/// How long everything may take to settle once faults have stopped. Late commits may come six minutes
+/// after the last fault, and what is stalled is looked at every few minutes.
+const PATIENCE: Duration = Duration::from_hours(3);
+/// How long it is watched at rest.
+const REST: Duration = Duration::from_mins(30);
+/// How long the platform is watched after everything was deleted.
+const AFTERWARDS: Duration = Duration::from_mins(8);
+/// Between two looks.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What was wrong, if something was.
+    pub violation: Option<String>,
+    /// What happened.
+    pub trace: Trace,
+    /// Virtual time.
+    pub elapsed: Duration,
+}
+
+thread_local! {
+    static PANICS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Counts panics of this thread from now on, wherever they are caught.
+fn count_panics() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            PANICS.with(|panics| panics.set(panics.get() + 1));
+            before(info);
+        }));
+    });
+    PANICS.with(|panics| panics.set(0));
+}
+
+/// Runs the scenario of a seed.
+pub fn run_seed(seed: u64, checks: Checks, keep_trace: bool) -> Outcome {
+    run(&Scenario::of(seed), Weather::of(seed), checks, keep_trace)
+}
+
+/// Runs a scenario.
+pub fn run(scenario: &Scenario, weather: Weather, checks: Checks, keep_trace: bool) -> Outcome {
+    count_panics();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return Outcome {
+                violation: Some(format!("no runtime: {error}")),
+                trace: Trace::default(),
+                elapsed: Duration::ZERO,
+            };
+        }
+    };
+    runtime.block_on(async {
+        let net = Net::new(scenario.seed, keep_trace);
+        tokio::spawn(net.clone().run());
+        let world = World::new(net, scenario.options.clone(), weather);
+        let violation = play(&world, scenario, checks).await.err();
+        if let Some(violation) = &violation {
+            world.net.note(format!("VIOLATION {violation}"));
+        }
+        Outcome {
+            violation,
+            trace: world.net.trace(),
+            elapsed: Duration::from_millis(world.net.elapsed()),
+        }
+    })
+}
+
+async fn play(world: &World, scenario: &Scenario, checks: Checks) -> Result<(), String> {
+    let net = &world.net;
+    let mut user = User::new(world, scenario);
+    let elect = scenario.replicas.len() > 1;
+    let replicas: Vec<_> = scenario
+        .replicas
+        .iter()
+        .enumerate()
+        .map(|(number, ends)| Replica::new(world, number as u64 + 1, ends.clone(), elect))
+        .collect();
+    for replica in &replicas {
+        tokio::spawn(Arc::clone(replica).run());
+    }
+    let mut dice = Dice::about((scenario.seed, "user"));
+    let mut later: Vec<Act> = Vec::new();
+    for (at, act) in &scenario.acts {
+        let pause = at.saturating_sub(net.elapsed());
+        net.slot(&mut dice, pause).await;
+        later.retain(|act| !user.act(*act));
+        if !user.act(*act) {
+            later.push(*act);
+        }
+        net.count("acts");
+        sound(world)?;
+    }
+    let pause = scenario.calm_at.saturating_sub(net.elapsed());
+    net.slot(&mut dice, pause).await;
+    net.note("faults stop");
+    world.weather.calm();
+    for replica in &replicas {
+        replica.spare();
+    }
+    user.mend();
+    later.push(Act::GiveSecret);
+    settle(world, checks, &mut user, &mut later, &mut dice).await?;
+    rest(world, REST).await?;
+    net.note("everything is deleted");
+    user.delete_all();
+    let end = net.elapsed() + millis(PATIENCE);
+    let mut last = (0, 0);
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if net.elapsed() <= end && version_of(world) == last {
+            continue;
+        }
+        last = version_of(world);
+        sound(world)?;
+        match check::nothing_left(world) {
+            Ok(()) => break,
+            Err(left) if net.elapsed() > end => return Err(left),
+            Err(_) => {}
+        }
+    }
+    rest(world, AFTERWARDS).await?;
+    check::nothing_left(world)
+}
+
+/// Time passes until all is as it should be, and stays so.
+async fn settle(
+    world: &World,
+    checks: Checks,
+    user: &mut User,
+    later: &mut Vec<Act>,
+    dice: &mut Dice,
+) -> Result<(), String> {
+    let end = world.net.elapsed() + millis(PATIENCE);
+    let mut calm_since = None;
+    let mut last = None;
+    loop {
+        world.net.slot(dice, millis(LOOK)).await;
+        later.retain(|act| !user.act(*act));
+        let now = world.net.elapsed();
+        // Looking is what costs most; without a change there is nothing new to see.
+        let unsettled = match last.take() {
+            Some((version, unsettled)) if version == version_of(world) => unsettled,
+            _ => {
+                sound(world)?;
+                check::unsettled(world, checks)
+            }
+        };
+        last = Some((version_of(world), unsettled.clone()));
+        match unsettled {
+            Some(wrong) if now > end => return Err(wrong),
+            Some(_) => calm_since = None,
+            // The last late commits may still come. What waits for something to go that may stay waits in vain.
+            None => {
+                let since = *calm_since.get_or_insert(now);
+                if now - since > millis(AFTERWARDS) {
+                    later.clear();
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// Moves with everything that happens.
+fn version_of(world: &World) -> (u64, u64) {
+    (world.api().revision(), world.net.counted("platform calls"))
+}
+
+/// At rest nothing is written, and next to nothing asked.
+async fn rest(world: &World, time: Duration) -> Result<(), String> {
+    let calls = |world: &World| {
+        let trace = world.net.trace();
+        trace
+            .counts()
+            .get("platform calls")
+            .copied()
+            .unwrap_or_default()
+    };
+    let (writes, before) = (world.api().writes(), calls(world));
+    tokio::time::sleep(time).await;
+    sound(world)?;
+    let written = world.api().writes() - writes;
+    if written > 0 {
+        return Err(format!("{written} writes to Kubernetes at rest"));
+    }
+    let (asked, waiting) = (calls(world) - before, check::waiting(world));
+    let bound = 40 + 50 * waiting;
+    if asked > bound {
+        return Err(format!(
+            "{asked} calls to the platform at rest, with {waiting} resources that are not ready"
+        ));
+    }
+    Ok(())
+}
+
+/// What holds at any moment.
+fn sound(world: &World) -> Result<(), String> {
+    check::never_two(world)?;
+    check::no_leak(world)?;
+    let panics = PANICS.with(Cell::get);
+    if panics > 0 {
+        return Err(format!("{panics} panics"));
+    }
+    Ok(())
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,206 @@
+//! What happens in a run: which resources there are, what their users do and when, how the platform behaves, and how
+//! the operator's lives end. All of it follows from the seed.
+
+use std::time::Duration;
+
+use aep_emulator::{Options, Permission};
+
+use crate::line::Death;
+use crate::process::End;
+use crate::random::Dice;
+
+/// One thing somebody does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// The Secret with the credentials appears, or is put right.
+    GiveSecret,
+    /// It goes.
+    TakeSecret,
+    /// It appears with a client secret that is wrong.
+    SpoilSecret,
+    /// The credential gets a second client secret, and the Secret that one.
+    RotateSecret,
+    /// A source is made; one that is going is made again once it is gone.
+    CreateSource(usize),
+    /// It is deleted.
+    DeleteSource(usize),
+    /// Its name in the platform changes.
+    RenameSource(usize),
+    /// A dataflow is made, or made again.
+    CreateDataflow(usize),
+    /// It is deleted.
+    DeleteDataflow(usize),
+    /// Its name in the platform changes.
+    RenameDataflow(usize),
+    /// Its description changes.
+    DescribeDataflow(usize),
+    /// Its mapping changes.
+    MapDataflow(usize),
+    /// It is to run, or not.
+    SwitchDataflow(usize),
+    /// Writes are stopped, or go on.
+    SuspendDataflow(usize),
+    /// The same for a source.
+    SuspendSource(usize),
+    /// It is to be checked now.
+    RequestDataflow(usize),
+    /// The same for a source.
+    RequestSource(usize),
+    /// Somebody changes a flow's name in the platform.
+    EditFlow,
+    /// The API server restarts: every watch ends.
+    EndWatches,
+    /// The API server forgets the past: watches meet 410.
+    Compact,
+    /// Watches are told how far they have come.
+    Bookmarks,
+}
+
+/// All that happens in a run.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Where all of it comes from.
+    pub seed: u64,
+    /// How the platform behaves.
+    pub options: Options,
+    /// How many sources there are.
+    pub sources: usize,
+    /// Which source each dataflow is on.
+    pub dataflows: Vec<usize>,
+    /// What is done, by milliseconds since the start.
+    pub acts: Vec<(u64, Act)>,
+    /// When faults stop, in milliseconds since the start.
+    pub calm_at: u64,
+    /// How the lives of each replica end.
+    pub replicas: Vec<Vec<End>>,
+}
+
+impl Scenario {
+    /// The scenario of a seed.
+    pub fn of(seed: u64) -> Self {
+        let mut dice = Dice::about((seed, "scenario"));
+        let sources = index(dice.between(1, 2));
+        let count = dice.between(1, 3);
+        let dataflows: Vec<usize> = (0..count)
+            .map(|number| {
+                // Mostly one each; now and then two want the same.
+                if number < sources as u64 && !dice.chance(150) {
+                    index(number)
+                } else {
+                    index(dice.between(0, sources as u64 - 1))
+                }
+            })
+            .collect();
+        let calm_at = dice.between(30, 900) * 1_000;
+        let mut acts = vec![(dice.between(1, 2_000), Act::GiveSecret)];
+        let soon = |dice: &mut Dice| {
+            let latest = if dice.chance(300) { calm_at } else { 5_000 };
+            dice.between(1, latest)
+        };
+        for source in 0..sources {
+            acts.push((soon(&mut dice), Act::CreateSource(source)));
+        }
+        for dataflow in 0..dataflows.len() {
+            acts.push((soon(&mut dice), Act::CreateDataflow(dataflow)));
+        }
+        let busy = dice.between(0, 14);
+        for _ in 0..busy {
+            let at = dice.between(1_000, calm_at);
+            let (source, dataflow) = (
+                index(dice.between(0, sources as u64 - 1)),
+                index(dice.between(0, count - 1)),
+            );
+            let act = match dice.between(0, 27) {
+                0 => Act::TakeSecret,
+                1 => Act::GiveSecret,
+                2 => Act::SpoilSecret,
+                3 => Act::RotateSecret,
+                4 => Act::DeleteSource(source),
+                5 => Act::RenameSource(source),
+                6 => Act::SuspendSource(source),
+                7 => Act::RequestSource(source),
+                8..=10 => Act::DeleteDataflow(dataflow),
+                11..=12 => Act::RenameDataflow(dataflow),
+                13 => Act::DescribeDataflow(dataflow),
+                14..=15 => Act::MapDataflow(dataflow),
+                16..=17 => Act::SwitchDataflow(dataflow),
+                18 => Act::SuspendDataflow(dataflow),
+                19..=20 => Act::RequestDataflow(dataflow),
+                21 => Act::EditFlow,
+                22 => Act::EndWatches,
+                23 => Act::Compact,
+                24 => Act::Bookmarks,
+                25 => Act::CreateSource(source),
+                _ => Act::CreateDataflow(dataflow),
+            };
+            acts.push((at, act));
+            // What is deleted often comes back under its name.
+            let again = match act {
+                Act::DeleteDataflow(it) if dice.chance(600) => Some(Act::CreateDataflow(it)),
+                Act::DeleteSource(it) if dice.chance(600) => Some(Act::CreateSource(it)),
+                _ => None,
+            };
+            if let Some(again) = again {
+                let pause = dice.pick(&[1, 2_000, 60_000, 300_000]).copied();
+                acts.push((at + pause.unwrap_or(1), again));
+            }
+        }
+        acts.sort_by_key(|(at, _)| *at);
+        let count = if dice.chance(100) { 2 } else { 1 };
+        let replicas = (0..count).map(|_| ends(&mut dice, calm_at)).collect();
+        Self {
+            seed,
+            options: options(&mut dice),
+            sources,
+            dataflows,
+            acts,
+            calm_at,
+            replicas,
+        }
+    }
+}
+
+/// How the lives of a replica end.
+fn ends(dice: &mut Dice, calm_at: u64) -> Vec<End> {
+    let lives = dice.pick(&[0, 0, 1, 2, 3, 5]).copied().unwrap_or_default();
+    (0..lives)
+        .map(|_| {
+            if dice.chance(150) {
+                End::Asked(dice.between(1, calm_at / 1_000))
+            } else {
+                let most = dice.pick(&[8, 30, 80, 200]).copied().unwrap_or(8);
+                End::Killed(Death::Boundary(dice.between(1, most)))
+            }
+        })
+        .collect()
+}
+
+fn options(dice: &mut Dice) -> Options {
+    let mut seconds =
+        |choices: &[u64]| Duration::from_secs(dice.pick(choices).copied().unwrap_or_default());
+    let mut options = Options {
+        inlet_delay: seconds(&[0, 6, 6, 40]),
+        list_lag: seconds(&[0, 0, 5, 30]),
+        update_delay: seconds(&[0, 0, 3]),
+        action_delay: seconds(&[0, 0, 3]),
+        random_seed: dice.roll(),
+        log_limit: 1,
+        ..Options::default()
+    };
+    options.update_moves_etag = dice.chance(500);
+    let mut permission = |permille| {
+        if dice.chance(permille) {
+            Permission::Allowed
+        } else {
+            Permission::Refused
+        }
+    };
+    options.patch_connection = permission(500);
+    options.connection_delete_in_use = permission(200);
+    options.patch_flow_wiring = permission(300);
+    options
+}
+
+fn index(number: u64) -> usize {
+    usize::try_from(number).unwrap_or_default()
+}

@@ -1,0 +1,231 @@
+//! The people around the operator: they apply manifests, change their minds, and work in the platform's interface.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::api::base64;
+use crate::scenario::{Act, Scenario};
+use crate::world::World;
+
+/// The namespace everything is in.
+pub const NAMESPACE: &str = "marketing";
+const SECRET: &str = "adobe";
+
+/// The people; clones share nothing but the world.
+#[derive(Clone, Debug)]
+pub struct User {
+    world: World,
+    scenario: Scenario,
+    secrets: u64,
+    edits: u64,
+}
+
+fn sources(name: &str) -> String {
+    format!("/apis/aep-operator.dev/v1alpha1/namespaces/{NAMESPACE}/customeriosources{name}")
+}
+
+fn dataflows(name: &str) -> String {
+    format!("/apis/aep-operator.dev/v1alpha1/namespaces/{NAMESPACE}/aepdataflows{name}")
+}
+
+fn secrets(name: &str) -> String {
+    format!("/api/v1/namespaces/{NAMESPACE}/secrets{name}")
+}
+
+impl User {
+    /// The people of a scenario, with a namespace to work in.
+    pub fn new(world: &World, scenario: &Scenario) -> Self {
+        let namespace = json!({"metadata": {"name": NAMESPACE}});
+        world.kubectl(Method::POST, "/api/v1/namespaces", Some(&namespace));
+        Self {
+            world: world.clone(),
+            scenario: scenario.clone(),
+            secrets: 0,
+            edits: 0,
+        }
+    }
+
+    /// Does one thing; `false`: it cannot be done yet.
+    pub fn act(&mut self, act: Act) -> bool {
+        self.edits += 1;
+        let number = self.edits;
+        match act {
+            Act::GiveSecret => return self.secret(&self.client_secret()),
+            Act::SpoilSecret => return self.secret("wrong"),
+            Act::TakeSecret => self.delete(&secrets(&format!("/{SECRET}"))),
+            Act::RotateSecret => {
+                let before = self.client_secret();
+                self.secrets += 1;
+                let both = json!({"secrets": [before, self.client_secret()]});
+                let edit = json!({"kind": "client", "id": "demo-client", "merge": both});
+                self.world.control(Method::POST, "edit", &edit);
+                return self.secret(&self.client_secret());
+            }
+            Act::CreateSource(it) => return self.create(&sources(""), &source(it)),
+            Act::CreateDataflow(it) => {
+                let on = self.scenario.dataflows.get(it).copied().unwrap_or_default();
+                return self.create(&dataflows(""), &dataflow(it, on));
+            }
+            Act::DeleteSource(it) => self.delete(&source_path(it)),
+            Act::DeleteDataflow(it) => self.delete(&dataflow_path(it)),
+            Act::RenameSource(it) => self.patch(
+                &source_path(it),
+                &json!({"spec": {"name": format!("Source {number}")}}),
+            ),
+            Act::RenameDataflow(it) => self.patch(
+                &dataflow_path(it),
+                &json!({"spec": {"name": format!("Dataflow {number}")}}),
+            ),
+            Act::DescribeDataflow(it) => self.patch(
+                &dataflow_path(it),
+                &json!({"spec": {"description": format!("Described {number}")}}),
+            ),
+            Act::MapDataflow(it) => self.patch(
+                &dataflow_path(it),
+                &json!({"spec": {"mapping": mapping(number)}}),
+            ),
+            Act::SwitchDataflow(it) => {
+                let path = dataflow_path(it);
+                let (_, now) = self.world.kubectl(Method::GET, &path, None);
+                let next = if now["spec"]["state"] == "Disabled" {
+                    "Enabled"
+                } else {
+                    "Disabled"
+                };
+                self.patch(&path, &json!({"spec": {"state": next}}));
+            }
+            Act::SuspendDataflow(it) => self.suspend(&dataflow_path(it)),
+            Act::SuspendSource(it) => self.suspend(&source_path(it)),
+            Act::RequestDataflow(it) => self.request(&dataflow_path(it)),
+            Act::RequestSource(it) => self.request(&source_path(it)),
+            Act::EditFlow => self.edit_flow(),
+            Act::EndWatches => self.world.api().end_watches(),
+            Act::Compact => {
+                let mut api = self.world.api();
+                api.compact();
+                api.end_watches();
+            }
+            Act::Bookmarks => self.world.api().bookmarks(),
+        }
+        true
+    }
+
+    /// Puts right what only people can: what was suspended.
+    pub fn mend(&mut self) {
+        for path in self.all() {
+            self.patch(&path, &json!({"spec": {"suspend": null}}));
+        }
+    }
+
+    /// Deletes everything but the Secret.
+    pub fn delete_all(&mut self) {
+        for path in self.all() {
+            self.delete(&path);
+        }
+    }
+
+    fn all(&self) -> Vec<String> {
+        let sources = (0..self.scenario.sources).map(source_path);
+        let dataflows = (0..self.scenario.dataflows.len()).map(dataflow_path);
+        sources.chain(dataflows).collect()
+    }
+
+    fn client_secret(&self) -> String {
+        match self.secrets {
+            0 => "demo-secret".to_owned(),
+            number => format!("demo-secret-{number}"),
+        }
+    }
+
+    /// Makes or changes the Secret; `false`: one that is going has the name.
+    fn secret(&self, client_secret: &str) -> bool {
+        let data = json!({
+            "clientId": base64(b"demo-client"),
+            "clientSecret": base64(client_secret.as_bytes()),
+            "orgId": base64(b"1234567890ABCDEF12345678@AdobeOrg"),
+        });
+        let manifest = json!({"metadata": {"name": SECRET}, "data": data});
+        let stays = self.create(&secrets(""), &manifest);
+        // One that is held although it was deleted is what the operator works with: it can be put right.
+        self.patch(&secrets(&format!("/{SECRET}")), &json!({"data": data}));
+        stays
+    }
+
+    /// Makes something; `false`: one that is going has the name. One that stands is fine.
+    fn create(&self, path: &str, manifest: &Value) -> bool {
+        let (code, _) = self.world.kubectl(Method::POST, path, Some(manifest));
+        if code != 409 {
+            return true;
+        }
+        let name = manifest["metadata"]["name"].as_str().unwrap_or_default();
+        let (_, stands) = self
+            .world
+            .kubectl(Method::GET, &format!("{path}/{name}"), None);
+        stands["metadata"]["deletionTimestamp"].is_null()
+    }
+
+    fn delete(&self, path: &str) {
+        self.world.kubectl(Method::DELETE, path, None);
+    }
+
+    fn patch(&self, path: &str, change: &Value) {
+        self.world.kubectl(Method::PATCH, path, Some(change));
+    }
+
+    fn suspend(&self, path: &str) {
+        let (_, now) = self.world.kubectl(Method::GET, path, None);
+        let next = now["spec"]["suspend"] != true;
+        self.patch(path, &json!({"spec": {"suspend": next}}));
+    }
+
+    fn request(&self, path: &str) {
+        let annotation = json!({"reconcile.fluxcd.io/requestedAt": self.edits.to_string()});
+        self.patch(path, &json!({"metadata": {"annotations": annotation}}));
+    }
+
+    fn edit_flow(&self) {
+        let remote = self.world.remote();
+        let flows = remote["flow"].as_array();
+        if let Some(id) = flows.and_then(|flows| flows.first()?["id"].as_str()) {
+            let edit = json!({"kind": "flow", "id": id, "merge": {"name": "somebody else's name"}});
+            self.world.control(Method::POST, "edit", &edit);
+            self.world.net.note(format!("edit flow {id}"));
+        }
+    }
+}
+
+fn source_path(number: usize) -> String {
+    sources(&format!("/s{number}"))
+}
+
+fn dataflow_path(number: usize) -> String {
+    dataflows(&format!("/d{number}"))
+}
+
+fn source(number: usize) -> Value {
+    json!({
+        "metadata": {"name": format!("s{number}")},
+        "spec": {"sandbox": "prod", "credentialsRef": {"name": SECRET}},
+    })
+}
+
+fn dataflow(number: usize, source: usize) -> Value {
+    json!({
+        "metadata": {"name": format!("d{number}")},
+        "spec": {
+            "sourceRef": {"name": format!("s{source}")},
+            "target": {"existing": {
+                "datasetId": "63ec807d3f5ce91bd2d06c65",
+                "schema": {"id": "https://ns.adobe.com/extconndev/schemas/945546112b746524bfd9f1264b26c2b7d8e7f5b7fadb953a"},
+            }},
+            "mapping": mapping(0),
+        },
+    })
+}
+
+fn mapping(number: u64) -> Value {
+    json!([
+        {"source": "event_id", "destination": "_extconndev.event_id0"},
+        {"value": format!("v{number}"), "destination": "_extconndev.metricx"},
+    ])
+}

@@ -1,0 +1,122 @@
+//! The world around the operator: an API server, a platform, the network between, and the weather.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aep_emulator::host::Host;
+use aep_emulator::{Emulator, FaultRule, Options};
+use bytes::Bytes;
+use http::{Method, Request};
+use serde_json::{Value, json};
+
+use crate::api::{Answer, ApiServer};
+use crate::net::{Net, START};
+use crate::weather::Weather;
+
+/// Owner in the markers of this operator.
+pub const OWNER: &str = "sim";
+
+/// The world; clones share it.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The network.
+    pub net: Net,
+    /// The platform.
+    pub host: Host,
+    /// What goes wrong.
+    pub weather: Arc<Weather>,
+    api: Arc<Mutex<ApiServer>>,
+    very_late: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl World {
+    /// A fresh one.
+    pub fn new(net: Net, options: Options, weather: Weather) -> Self {
+        Self {
+            net,
+            host: Host::new(Emulator::new(options), START),
+            weather: Arc::new(weather),
+            api: Arc::default(),
+            very_late: Arc::default(),
+        }
+    }
+
+    /// The API server.
+    pub fn api(&self) -> MutexGuard<'_, ApiServer> {
+        self.api.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A request of a user, who stands beside the API server: status and answer.
+    pub fn kubectl(&self, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let request = Request::builder()
+            .method(method.clone())
+            .uri(path)
+            .header("content-type", "application/merge-patch+json")
+            .body(body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string())));
+        let Ok(request) = request else {
+            return (0, Value::Null);
+        };
+        let answer = self.api().handle(self.net.now(), &request);
+        let Answer::Whole(response) = answer else {
+            return (0, Value::Null);
+        };
+        let code = response.status().as_u16();
+        let said = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
+        let about = body.map_or_else(String::new, Value::to_string);
+        self.net
+            .note(format!("user {method} {path} {about} -> {code}"));
+        (code, said)
+    }
+
+    /// A call of the emulator's control interface.
+    pub fn control(&self, method: Method, path: &str, body: &Value) -> Value {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/_emulator/{path}"))
+            .body(Bytes::from(body.to_string()));
+        let Ok(request) = request else {
+            return Value::Null;
+        };
+        let now = self.host.now();
+        let reply = self.host.with(|emulator| emulator.handle(now, &request));
+        serde_json::from_slice(reply.body()).unwrap_or(Value::Null)
+    }
+
+    /// Has the next call to the platform go wrong this way.
+    pub fn arm(&self, rule: &FaultRule) {
+        self.control(Method::POST, "faults", &json!([rule]));
+    }
+
+    /// Every live object of the platform, by kind.
+    pub fn remote(&self) -> Value {
+        self.control(Method::GET, "objects", &Value::Null)
+    }
+
+    /// Notes that a creation takes effect when its settling time is long over.
+    pub fn mark_very_late(&self, body: &[u8]) {
+        let text = String::from_utf8_lossy(body);
+        if let Some(marker) = marker_in(&text) {
+            let mut late = self
+                .very_late
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            late.insert(marker.to_owned());
+        }
+    }
+
+    /// Whether that was said of this marker.
+    pub fn is_very_late(&self, marker: &str) -> bool {
+        let late = self
+            .very_late
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        late.contains(marker)
+    }
+}
+
+/// The marker in a text, if it has one.
+pub fn marker_in(text: &str) -> Option<&str> {
+    let start = text.find("[aep-operator/")?;
+    let end = text[start..].find(']')?;
+    Some(&text[start..=start + end])
+}
