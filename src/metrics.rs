@@ -1,5 +1,6 @@
 //! What Prometheus scrapes. Labels are bounded: kinds, operations, classes; never names of objects.
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -10,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::platform::CallRecord;
+use crate::platform::{BudgetRecord, CallRecord};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
@@ -44,6 +45,11 @@ struct ObjectLabel {
     object: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UrgencyLabel {
+    urgency: &'static str,
+}
+
 /// The metrics of this process.
 #[derive(Debug)]
 pub struct Metrics {
@@ -55,9 +61,18 @@ pub struct Metrics {
     reconciles: Family<ReconcileLabels, Counter>,
     reconcile_seconds: Family<ControllerLabel, Histogram>,
     leading: Family<LeaseLabel, Gauge>,
+    wait_seconds: Family<UrgencyLabel, Histogram>,
+    throttled: Counter,
+    allowed_rate: Gauge<f64, AtomicU64>,
 }
 
 const SECONDS: [f64; 10] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
+
+const WAITS: [f64; 9] = [0.01, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0];
+
+fn waits() -> Histogram {
+    Histogram::new(WAITS)
+}
 
 fn seconds() -> Histogram {
     Histogram::new(SECONDS)
@@ -110,6 +125,26 @@ impl Default for Metrics {
             "Remote objects that an attempt made after it was given up, deleted",
             twins.clone(),
         );
+        let wait_seconds = Family::<UrgencyLabel, Histogram>::new_with_constructor(waits);
+        registry.register_with_unit(
+            "aep_budget_wait",
+            "Waits for a turn to call Adobe by urgency",
+            Unit::Seconds,
+            wait_seconds.clone(),
+        );
+        let throttled = Counter::default();
+        registry.register(
+            "aep_throttled",
+            "Calls that Adobe refused because there were too many (429)",
+            throttled.clone(),
+        );
+        let allowed_rate = Gauge::<f64, AtomicU64>::default();
+        allowed_rate.set(f64::INFINITY);
+        registry.register(
+            "aep_budget_allowed_rate",
+            "Calls per second the operator allows itself where Adobe allows least; +Inf: no limit met",
+            allowed_rate.clone(),
+        );
         Self {
             registry,
             twins,
@@ -119,6 +154,9 @@ impl Default for Metrics {
             reconciles,
             reconcile_seconds,
             leading,
+            wait_seconds,
+            throttled,
+            allowed_rate,
         }
     }
 }
@@ -138,6 +176,24 @@ impl Metrics {
         self.call_seconds
             .get_or_create(&OperationLabel { operation })
             .observe(elapsed.as_secs_f64());
+    }
+
+    /// A budget of calls to Adobe did something.
+    pub fn paced(&self, record: BudgetRecord) {
+        match record {
+            BudgetRecord::Waited { urgency, waited } => {
+                let urgency = urgency.label();
+                self.wait_seconds
+                    .get_or_create(&UrgencyLabel { urgency })
+                    .observe(waited.as_secs_f64());
+            }
+            BudgetRecord::Refused => {
+                self.throttled.inc();
+            }
+            BudgetRecord::Allowed(rate) => {
+                self.allowed_rate.set(rate);
+            }
+        }
     }
 
     /// A reconcile ended.

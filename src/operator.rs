@@ -86,10 +86,11 @@ impl Operator {
             stop,
         } = parts;
         let client = answering(client);
-        let observed = Arc::clone(&metrics);
+        let (observed, paced) = (Arc::clone(&metrics), Arc::clone(&metrics));
         let options = Options {
             request_timeout,
             observer: Some(Arc::new(move |call: CallRecord| observed.called(&call))),
+            budget_observer: Some(Arc::new(move |record| paced.paced(record))),
             ..Options::default()
         };
         let (wake_sources, sources) = mpsc::unbounded();

@@ -15,7 +15,8 @@ use crate::platform::ApiError;
 
 use super::engine::{End, Run, Subject};
 use super::events::Note;
-use super::managed::{Managed, ManagedStatus};
+use super::managed::ManagedStatus;
+use super::reconcile::Kind;
 
 /// Before something is taken over, the listing that shows it must not be older than this.
 const FRESH: Duration = Duration::from_mins(1);
@@ -30,7 +31,7 @@ pub(super) enum Consulted {
     End(End),
 }
 
-impl<K: Managed> Run<'_, K> {
+impl<K: Kind> Run<'_, K> {
     /// Takes over what stands of this resource and is not recorded.
     pub(super) async fn consult(&mut self, subject: &mut impl Subject<K::Status>) -> Consulted {
         let mut taken = false;

@@ -88,6 +88,11 @@ impl Side {
         }
     }
 
+    /// Where a resource whose turn has come is sent: it is reconciled, and what it waits for besides stays.
+    pub fn turns(&self) -> UnboundedSender<Key> {
+        self.wakes.clone()
+    }
+
     /// Something a resource waits for has happened: it is reconciled now, whatever it was told.
     pub fn wake(&self, key: Key) {
         self.retries.clear(&key);

@@ -32,7 +32,8 @@ use super::credentials::Access;
 use super::events::Note;
 use super::execute::{Outcome, execute};
 use super::inventory::Scope;
-use super::managed::{Managed, ManagedStatus};
+use super::managed::ManagedStatus;
+use super::reconcile::Kind;
 use super::record::{Purpose, Record, RecordError};
 
 /// Plans of one run; a dataflow from nothing takes five.
@@ -120,7 +121,7 @@ impl From<Failure> for End {
 }
 
 /// What a run needs besides the subject.
-pub struct Run<'a, K: Managed> {
+pub struct Run<'a, K: Kind> {
     /// The process's context.
     pub context: &'a Context,
     /// The resource and its status.
@@ -135,14 +136,13 @@ pub struct Run<'a, K: Managed> {
     pub access: &'a Access,
 }
 
-impl<K: Managed> Run<'_, K> {
+impl<K: Kind> Run<'_, K> {
     /// Runs plans of `subject` until there is nothing to do now.
     pub async fn drive(
         &mut self,
         subject: &mut impl Subject<K::Status>,
     ) -> Result<End, RecordError> {
-        let mut stale = 0;
-        let mut consulted = false;
+        let (mut stale, mut begun, mut consulted) = (0, false, false);
         for _ in 0..ROUNDS {
             let steps = match subject.plan(&self.record.status) {
                 Plan::Done => return Ok(End::Done),
@@ -167,6 +167,8 @@ impl<K: Managed> Run<'_, K> {
                     Consulted::End(end) => return Ok(end),
                 }
             }
+            let sandbox = self.turn(&steps, begun).await?;
+            begun = true;
             self.intend(&steps).await?;
             match subject.veto(&steps).await {
                 Ok(None) => {}
@@ -183,7 +185,7 @@ impl<K: Managed> Run<'_, K> {
             let results = join_all(
                 steps
                     .iter()
-                    .map(|step| execute(self.sandbox, self.scope, self.identity, step)),
+                    .map(|step| execute(&sandbox, self.scope, self.identity, step)),
             )
             .await;
             let mut end: Option<End> = None;
@@ -203,8 +205,15 @@ impl<K: Managed> Run<'_, K> {
                 };
                 end = worse(end, ended);
             }
-            if let Some(end) = end {
-                return Ok(end);
+            match end {
+                Some(End::Failed {
+                    failure,
+                    step: Some(step),
+                }) if failure.reason == Reason::Throttled => {
+                    return Err(self.back_in_line(&step).await?);
+                }
+                Some(end) => return Ok(end),
+                None => {}
             }
         }
         let message = "The remote objects keep changing; the operator looks again by itself.";

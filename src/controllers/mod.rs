@@ -10,6 +10,7 @@
 //! | [`drift`] | changes made elsewhere: compares what is listed, wakes who differs |
 //! | `consult`, `twins` | what stands already is taken over; what an abandoned attempt made is deleted |
 //! | [`record`] | the one writer of status and finalizer |
+//! | `turn` | whose turn it is to call AEP |
 //! | [`managed`] | what the engine needs to know of a kind |
 //! | [`customer_io_source`], [`aep_dataflow`] | what differs: one folder a kind |
 //! | `delete`, [`deletion`] | the way back, the same for every kind: the road, and the subject on it |
@@ -41,6 +42,7 @@ pub mod record;
 pub mod retries;
 mod run;
 pub mod secrets;
+mod turn;
 mod twins;
 
 pub use run::{Wakes, run};

@@ -365,6 +365,7 @@ pub fn after_error(context: &Side, key: &Key, error: &RecordError) -> Duration {
     match error {
         // What changed is read at once.
         RecordError::Conflict => Duration::from_millis(100),
+        RecordError::Queued(again) => *again,
         RecordError::Gone | RecordError::Stopping => Duration::from_secs(1),
         RecordError::Kube(_) | RecordError::Timeout => {
             context

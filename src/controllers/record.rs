@@ -43,6 +43,9 @@ pub enum RecordError {
     /// The process ends, or leads no longer: nothing new is started.
     #[error("the operator is stopping")]
     Stopping,
+    /// Too many calls to AEP: it is woken when its turn comes, or looks again after this long.
+    #[error("waits for its turn to call AEP")]
+    Queued(Duration),
     /// The API server did not answer in time.
     #[error("Kubernetes API: no answer within {} s", LIMIT.as_secs())]
     Timeout,

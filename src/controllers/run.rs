@@ -91,7 +91,14 @@ pub async fn run(
         }
     };
     let in_use = secrets::run(&context, wakes.secrets, &stop);
-    futures::join!(sources, dataflows, in_use, readiness);
+    let turns = async {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = context.platform.keep_turns() => {}
+        }
+    };
+    futures::join!(sources, dataflows, in_use, readiness, turns);
 }
 
 /// A controller whose own watch is of metadata, without what nobody reads, and silent about the
@@ -300,11 +307,16 @@ async fn step<K: Kind>(
                 RecordError::Conflict | RecordError::Gone | RecordError::Stopping => {
                     debug!(kind = &*kind, namespace, name, %error, "starts over");
                 }
+                RecordError::Queued(_) => debug!(kind = &*kind, namespace, name, "{error}"),
                 RecordError::Kube(_) | RecordError::Timeout => {
                     warn!(kind = &*kind, namespace, name, %error, "cannot reconcile; it is tried again");
                 }
             }
-            (Action::requeue(after_error(side, &key, &error)), "error")
+            let result = match error {
+                RecordError::Queued(_) => "queued",
+                _ => "error",
+            };
+            (Action::requeue(after_error(side, &key, &error)), result)
         }
         Err(_) => {
             error!(

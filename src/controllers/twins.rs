@@ -12,9 +12,10 @@ use super::context::Suspicion;
 use super::engine::Run;
 use super::events::Note;
 use super::execute::{by_name, execute};
-use super::managed::{Managed, ManagedStatus as _};
+use super::managed::ManagedStatus as _;
+use super::reconcile::Kind;
 
-impl<K: Managed> Run<'_, K> {
+impl<K: Kind> Run<'_, K> {
     /// Deletes the twins of what status records. That it could not be done is no failure of the resource:
     /// what it needs stands, and the next drift check finds them again.
     pub(super) async fn clear_twins(&mut self) {

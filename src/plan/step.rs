@@ -153,6 +153,14 @@ impl Step {
         }
     }
 
+    /// Whether the step only looks.
+    pub fn only_reads(&self) -> bool {
+        matches!(
+            self,
+            Self::LookUp { .. } | Self::Read { .. } | Self::FindUsers { .. }
+        )
+    }
+
     /// The attempt number, where the step creates an object.
     pub fn creates(&self) -> Option<(RemoteKind, i64)> {
         match self {

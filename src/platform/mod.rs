@@ -8,6 +8,7 @@
 //! | `call` | a request in the making: path, query, body |
 //! | `transport` | one exchange: time limit, outcome, trace |
 //! | `auth` | access tokens |
+//! | `budget` | how many calls may be made, and whose turn it is |
 //! | `error`, `classify` | failures by what the caller does next |
 //! | `list` | filters and paging |
 //! | `flow_service` | etags, patches, deletions; `connections` and `flows` hold the calls |
@@ -20,15 +21,18 @@
 //!
 //! - Nothing is sent twice, but for a request whose token was refused before it reached a service: once more.
 //! - Every exchange ends within [`Options::request_timeout`].
+//! - No call is made before the end of a pause (429, `Retry-After`) of its organization and sandbox.
 //! - A listing is complete or an error.
 //! - An [`ApiError`] says whether the request may have been carried out.
 //! - No token, secret or inlet address is in an error, a trace or a `Debug`.
 //!
 //! # Caveats
 //!
-//! Pacing, repetition and budgets are the caller's.
+//! Repetition is the caller's. A call without a ticket ([`Sandbox::ticket`]) waits for its turn, for half a minute at
+//! most; it then fails as [`Class::Throttled`] without having been sent.
 
 mod auth;
+mod budget;
 mod call;
 mod catalog;
 mod classify;
@@ -45,6 +49,7 @@ mod sandbox;
 mod schema_registry;
 mod transport;
 
+pub use budget::{BudgetObserver, BudgetRecord, Later, Urgency, Wake};
 pub use catalog::Dataset;
 pub use classify::{RETRY_AFTER_MAX, classify};
 pub use connections::{

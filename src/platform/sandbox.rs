@@ -4,6 +4,7 @@
 //! one. The refusal comes before the service, so that is right for a POST too.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, header};
@@ -11,11 +12,16 @@ use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 
 use super::auth::{Token, Tokens};
+use super::budget::{Budget, Budgets, Later, Leave, Ticket, Urgency, Wake};
 use super::call::{Call, address};
 use super::classify::{classify_redacted, token_refused};
 use super::endpoints::{Credentials, Endpoints, Fingerprint};
 use super::error::{ApiError, Class};
 use super::transport::{HttpService, Options, Reply, Wire};
+
+/// How long a call waits for its turn: one of something begun, and any other.
+const BEGUN_PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The platform: one per process, cheap to clone.
 #[derive(Clone)]
@@ -26,11 +32,13 @@ pub struct Platform {
 struct Inner {
     wire: Wire,
     tokens: Tokens,
+    budgets: Budgets,
 }
 
 impl Platform {
     /// Makes no call.
     pub fn new(service: HttpService, endpoints: Endpoints, options: Options) -> Self {
+        let budgets = Budgets::new(options.budget_observer.clone());
         let wire = Wire {
             service,
             endpoints,
@@ -40,17 +48,26 @@ impl Platform {
             inner: Arc::new(Inner {
                 wire,
                 tokens: Tokens::default(),
+                budgets,
             }),
         }
     }
 
     /// The platform as one credential sees one sandbox. Makes no call.
     pub fn sandbox(&self, credentials: Arc<Credentials>, sandbox: &str) -> Sandbox {
+        let budget = self.inner.budgets.of(&credentials.organization_id, sandbox);
         Sandbox {
             platform: self.clone(),
             credentials,
             name: sandbox.into(),
+            budget,
+            ticket: None,
         }
+    }
+
+    /// Gives turns to those who wait for one, for as long as it is polled; see [`Sandbox::ticket`].
+    pub async fn keep_turns(&self) {
+        self.inner.budgets.keep_turns().await;
     }
 
     /// Makes sure there is a token for these credentials; asks for one only if none is known.
@@ -77,6 +94,8 @@ pub struct Sandbox {
     platform: Platform,
     credentials: Arc<Credentials>,
     name: Arc<str>,
+    budget: Arc<Budget>,
+    ticket: Option<Arc<Ticket>>,
 }
 
 /// Neither credentials nor tokens.
@@ -99,6 +118,70 @@ impl Sandbox {
         &self.credentials
     }
 
+    /// This sandbox with leave to make `calls` calls now. Without it, `name` is in line: `wake` is called
+    /// when its turn comes, and it asks again. `group` is served in turn with other groups.
+    ///
+    /// # Errors
+    /// Its turn has not come.
+    pub fn ticket(
+        &self,
+        name: &str,
+        group: &str,
+        urgency: Urgency,
+        calls: usize,
+        wake: Wake,
+    ) -> Result<Self, Later> {
+        let ticket = self.budget.ticket(name, group, urgency, calls, wake)?;
+        Ok(self.holding(ticket))
+    }
+
+    /// This sandbox with leave to make `calls` more calls of something begun, after a short wait at most.
+    ///
+    /// # Errors
+    /// It would take too long.
+    pub async fn go_on(&self, calls: usize) -> Result<Self, Later> {
+        let ticket = self
+            .budget
+            .wait(Urgency::UnderWay, calls, BEGUN_PATIENCE)
+            .await?;
+        Ok(self.holding(ticket))
+    }
+
+    fn holding(&self, ticket: Ticket) -> Self {
+        Self {
+            ticket: Some(Arc::new(ticket)),
+            ..self.clone()
+        }
+    }
+
+    /// Leave to make one call: from the ticket, else in turn.
+    async fn leave(&self, operation: &'static str) -> Result<Leave, ApiError> {
+        let (urgency, patience) = match &self.ticket {
+            Some(ticket) => match ticket.take() {
+                Some(leave) => return Ok(leave),
+                None => (Urgency::UnderWay, BEGUN_PATIENCE),
+            },
+            None => (Urgency::Poll, PATIENCE),
+        };
+        loop {
+            let later = match self.budget.wait(urgency, 1, patience).await {
+                // A pause that began between the turn and this look: once more.
+                Ok(ticket) => match ticket.take() {
+                    Some(leave) => return Ok(leave),
+                    None => continue,
+                },
+                Err(later) => later,
+            };
+            let retry_after = (!later.pause.is_zero()).then_some(later.pause);
+            let class = Class::Throttled { retry_after };
+            return Err(ApiError::local(
+                operation,
+                class,
+                "too many calls; not sent",
+            ));
+        }
+    }
+
     pub(super) fn page_bound(&self) -> usize {
         self.platform.inner.wire.options.page_bound
     }
@@ -112,7 +195,7 @@ impl Sandbox {
 
     /// Sends, with a token renewed once if it is refused.
     pub(super) async fn send(&self, call: Call) -> Result<Reply, ApiError> {
-        let Inner { wire, tokens } = &*self.platform.inner;
+        let Inner { wire, tokens, .. } = &*self.platform.inner;
         let token = tokens.get(wire, &self.credentials).await?;
         match self.attempt(wire, &call, &token).await {
             Err(refusal) if token_refused(&refusal) => {
@@ -131,17 +214,21 @@ impl Sandbox {
             token.secret.expose_secret(),
             self.credentials.client_secret.expose_secret(),
         ];
-        wire.exchange(call.operation, request, |status, headers, body| {
-            classify_redacted(
-                call.operation,
-                &call.method,
-                status,
-                headers,
-                body,
-                &secrets,
-            )
-        })
-        .await
+        let leave = self.leave(call.operation).await?;
+        let result = wire
+            .exchange(call.operation, request, |status, headers, body| {
+                classify_redacted(
+                    call.operation,
+                    &call.method,
+                    status,
+                    headers,
+                    body,
+                    &secrets,
+                )
+            })
+            .await;
+        leave.answered(result.as_ref().map(drop));
+        result
     }
 
     fn request(&self, wire: &Wire, call: &Call, token: &Token) -> Result<Request<Bytes>, ApiError> {

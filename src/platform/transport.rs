@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 
+use super::budget::BudgetObserver;
 use super::classify::is_read;
 use super::endpoints::Endpoints;
 use super::error::{ApiError, Class, one_line};
@@ -44,6 +45,8 @@ pub struct Options {
     pub page_bound: usize,
     /// Told of every exchange.
     pub observer: Option<Observer>,
+    /// Told of what the budgets of calls do.
+    pub budget_observer: Option<BudgetObserver>,
 }
 
 impl Default for Options {
@@ -52,6 +55,7 @@ impl Default for Options {
             request_timeout: Duration::from_secs(30),
             page_bound: 1000,
             observer: None,
+            budget_observer: None,
         }
     }
 }

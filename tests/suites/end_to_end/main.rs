@@ -25,5 +25,6 @@ mod lost_replies;
 mod namespace_deletion;
 mod ownership;
 mod take_over;
+mod throttling;
 mod tutorial;
 mod world;

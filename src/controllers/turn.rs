@@ -1,0 +1,128 @@
+//! A reconcile's turn to call AEP: asked for before an intent is written, waited for without being in
+//! anybody's way.
+//!
+//! # Expected flow
+//!
+//! The first round of a run asks for a ticket; without one the reconcile ends and is woken when its turn
+//! comes, to read and plan anew. Later rounds go on ahead of everybody, after a short wait at most. A
+//! resource that the platform's limit keeps waiting says so once it has waited for [`PATIENCE`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::plan::Step;
+use crate::platform::{Later, Sandbox, Urgency};
+use crate::resources::REQUESTED_AT;
+use crate::resources::conditions::{Reason, STALLED, Standing, find};
+
+use super::dependencies::Key;
+use super::engine::Run;
+use super::managed::{Managed, ManagedStatus};
+use super::reconcile::Kind;
+use super::record::{Purpose, Record, RecordError};
+
+/// How long a resource waits for its turn before it says so.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// When one that has said so looks again, should nobody wake it.
+const AT_THE_LATEST: Duration = Duration::from_mins(5);
+
+/// How urgent the next calls of a resource are.
+fn urgency<K: Managed>(record: &mut Record<K>, steps: &[Step]) -> Urgency {
+    let meta = record.resource.meta();
+    let generation = meta.generation.unwrap_or_default();
+    if meta.deletion_timestamp.is_some() {
+        return Urgency::Delete;
+    }
+    let annotations = meta.annotations.as_ref();
+    let requested = annotations.and_then(|all| all.get(REQUESTED_AT)).cloned();
+    let common = record.status.common();
+    match *common.observed_generation {
+        None => Urgency::Create,
+        Some(observed) if observed != generation => Urgency::Edit,
+        Some(_) if requested.is_some() && requested != *common.last_handled_reconcile_at => {
+            Urgency::Edit
+        }
+        Some(_) if steps.iter().all(Step::only_reads) => Urgency::Poll,
+        Some(_) => Urgency::Retry,
+    }
+}
+
+impl<K: Kind> Run<'_, K> {
+    /// Leave to run `steps` now, or the end of this reconcile.
+    pub(super) async fn turn(
+        &mut self,
+        steps: &[Step],
+        begun: bool,
+    ) -> Result<Sandbox, RecordError> {
+        let asked = if begun {
+            self.sandbox.go_on(steps.len()).await
+        } else {
+            self.ask(steps)
+        };
+        let asked = match asked {
+            // What is begun and has to wait for long waits like everybody else.
+            Err(_) if begun => self.ask(steps),
+            asked => asked,
+        };
+        match asked {
+            Ok(sandbox) => Ok(sandbox),
+            Err(later) => Err(self.put_off(later).await?),
+        }
+    }
+
+    /// A call was refused, or not sent, because it was one too many: gets in line.
+    pub(super) async fn back_in_line(&mut self, step: &Step) -> Result<RecordError, RecordError> {
+        match self.ask(std::slice::from_ref(step)) {
+            // Its turn already: at once, but from the start.
+            Ok(_) => {
+                self.record.flush(Purpose::Result).await?;
+                Ok(RecordError::Conflict)
+            }
+            Err(later) => self.put_off(later).await,
+        }
+    }
+
+    fn ask(&mut self, steps: &[Step]) -> Result<Sandbox, Later> {
+        let identity = self.identity;
+        let key = Key::new(&identity.namespace, &identity.name);
+        let side = K::side(self.context);
+        let wakes = side.turns();
+        self.sandbox.ticket(
+            &identity.uid,
+            &identity.namespace,
+            urgency(self.record, steps),
+            steps.len(),
+            Arc::new(move || {
+                // A closed channel means that the controller has ended.
+                let _ = wakes.unbounded_send(key.clone());
+            }),
+        )
+    }
+
+    /// Writes down what is done, and that it waits if it has for long.
+    async fn put_off(&mut self, later: Later) -> Result<RecordError, RecordError> {
+        let generation = self.record.generation();
+        let again = PATIENCE.saturating_sub(later.waited);
+        let common = self.record.status.common();
+        // What somebody has to act on says it best.
+        let stalled = find(common.conditions, STALLED)
+            .is_some_and(|it| it.observed_generation == Some(generation));
+        let deleting = self.record.resource.meta().deletion_timestamp.is_some();
+        if again.is_zero() && !deleting && !stalled {
+            let standing = Standing::Reconciling {
+                reason: Reason::Throttled,
+                message: "AEP limits the number of calls right now, and other resources are before this one. The \
+                          operator goes on by itself."
+                    .to_owned(),
+            };
+            *common.conditions =
+                standing.conditions(common.conditions, generation, self.context.clock.now());
+        }
+        self.record.flush(Purpose::Result).await?;
+        Ok(RecordError::Queued(if again.is_zero() {
+            AT_THE_LATEST
+        } else {
+            again
+        }))
+    }
+}

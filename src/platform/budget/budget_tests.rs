@@ -1,0 +1,139 @@
+//! Turns, as those who wait for them see them.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+
+fn budgets() -> Budgets {
+    Budgets::new(None)
+}
+
+fn never() -> Wake {
+    Arc::new(|| panic!("woken"))
+}
+
+fn throttled(retry_after: u64) -> ApiError {
+    let class = Class::Throttled {
+        retry_after: Some(Duration::from_secs(retry_after)),
+    };
+    ApiError::local("create_flow", class, "too many")
+}
+
+/// A budget that has met its limit: one call a second.
+fn limited(budgets: &Budgets, retry_after: u64) -> Arc<Budget> {
+    let budget = budgets.of("org", "prod");
+    let ticket = budget
+        .ticket("first", "n", Urgency::Create, 1, never())
+        .ok();
+    let leave = ticket.and_then(|ticket| ticket.take()).unwrap();
+    leave.answered(Err(&throttled(retry_after)));
+    budget
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_is_everybodys_in_that_sandbox_and_nobodys_elsewhere() {
+    let budgets = budgets();
+    let budget = limited(&budgets, 7);
+    let begun = Instant::now();
+    let patience = Duration::from_secs(20);
+    budget
+        .wait(Urgency::UnderWay, 1, patience)
+        .await
+        .ok()
+        .unwrap();
+    assert!(
+        begun.elapsed() >= Duration::from_secs(7),
+        "{:?}",
+        begun.elapsed()
+    );
+    let begun = Instant::now();
+    let elsewhere = budgets.of("org", "dev");
+    elsewhere
+        .wait(Urgency::Poll, 5, patience)
+        .await
+        .ok()
+        .unwrap();
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ticket_from_before_a_pause_is_of_no_use_in_it() {
+    let budgets = budgets();
+    let budget = budgets.of("org", "prod");
+    let early = budget
+        .ticket("early", "n", Urgency::Edit, 2, never())
+        .ok()
+        .unwrap();
+    limited(&budgets, 7);
+    assert!(early.take().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_to_wait_longer_than_it_may_is_told_at_once() {
+    let budget = limited(&budgets(), 60);
+    let begun = Instant::now();
+    let later = budget
+        .wait(Urgency::UnderWay, 1, Duration::from_secs(5))
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(later.pause, Duration::from_mins(1));
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_in_line_is_woken_once_and_finds_its_ticket() {
+    let budgets = Arc::new(budgets());
+    let budget = limited(&budgets, 3);
+    let woken = Arc::new(AtomicUsize::new(0));
+    let wake: Wake = {
+        let woken = Arc::clone(&woken);
+        Arc::new(move || {
+            woken.fetch_add(1, Ordering::Relaxed);
+        })
+    };
+    let ask = |wake| budget.ticket("a", "n", Urgency::Create, 2, wake);
+    ask(Arc::clone(&wake)).err().unwrap();
+    let turns = tokio::spawn({
+        let budgets = Arc::clone(&budgets);
+        async move { budgets.keep_turns().await }
+    });
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(woken.load(Ordering::Relaxed), 0);
+    // Asking again is no second place in line, and tells how long it has been.
+    let later = ask(wake).err().unwrap();
+    assert_eq!(later.waited, Duration::from_secs(2));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(woken.load(Ordering::Relaxed), 1);
+    let ticket = ask(never()).ok().unwrap();
+    assert!(ticket.take().is_some() && ticket.take().is_some() && ticket.take().is_none());
+    turns.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_is_served_before_a_mass_that_came_first() {
+    let budgets = Arc::new(budgets());
+    let budget = limited(&budgets, 1);
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let wake = |name: &str| -> Wake {
+        let (order, name) = (Arc::clone(&order), name.to_owned());
+        Arc::new(move || order.lock().unwrap().push(name.clone()))
+    };
+    for n in 0..20 {
+        let name = format!("mass-{n}");
+        let wake = wake(&name);
+        budget
+            .ticket(&name, "n", Urgency::Create, 1, wake)
+            .err()
+            .unwrap();
+    }
+    budget
+        .ticket("edit", "n", Urgency::Edit, 1, wake("edit"))
+        .err()
+        .unwrap();
+    let turns = budgets.keep_turns();
+    let _ = tokio::time::timeout(Duration::from_mins(2), turns).await;
+    let order = order.lock().unwrap();
+    assert_eq!(order.len(), 21);
+    assert_eq!(order[0], "edit");
+}

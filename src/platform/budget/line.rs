@@ -1,0 +1,172 @@
+//! Who is next: the more urgent first, in turn between groups, and every so often whoever waits longest.
+//!
+//! # Guarantees
+//!
+//! - Nobody starves: one turn in [`OLDEST_EVERY`] goes to the one that came first, however urgent it is.
+//! - Among equally urgent ones, a group with many waiters does not hold up a group with one.
+
+use std::collections::{BTreeMap, VecDeque};
+
+/// How soon a call is wanted. The order is the order of turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// The rest of something begun.
+    UnderWay,
+    /// A user changed something that stands.
+    Edit,
+    /// A user made something new.
+    Create,
+    /// A user deleted something.
+    Delete,
+    /// Another try at something that failed.
+    Retry,
+    /// A look at what may have changed.
+    Poll,
+}
+
+impl Urgency {
+    /// A fixed word for metric labels.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::UnderWay => "under_way",
+            Self::Edit => "edit",
+            Self::Create => "create",
+            Self::Delete => "delete",
+            Self::Retry => "retry",
+            Self::Poll => "poll",
+        }
+    }
+}
+
+/// One turn in this many goes to the oldest.
+const OLDEST_EVERY: u32 = 8;
+
+/// Waiters by number, in the order in which they are served.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    arrivals: BTreeMap<u64, (Urgency, String)>,
+    classes: BTreeMap<Urgency, Class>,
+    next: u64,
+    turns: u32,
+}
+
+#[derive(Debug, Default)]
+struct Class {
+    groups: BTreeMap<String, VecDeque<u64>>,
+    /// The group that had the last turn.
+    last: String,
+}
+
+impl Class {
+    fn head(&self) -> Option<u64> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let after = self
+            .groups
+            .range::<str, _>((Excluded(self.last.as_str()), Unbounded));
+        after.chain(&self.groups).next()?.1.front().copied()
+    }
+}
+
+impl Line {
+    /// A newcomer's number.
+    pub(super) fn join(&mut self, urgency: Urgency, group: &str) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.arrivals.insert(number, (urgency, group.to_owned()));
+        let class = self.classes.entry(urgency).or_default();
+        class
+            .groups
+            .entry(group.to_owned())
+            .or_default()
+            .push_back(number);
+        number
+    }
+
+    /// Whose turn it is.
+    pub(super) fn head(&self) -> Option<u64> {
+        if self.turns % OLDEST_EVERY == OLDEST_EVERY - 1 {
+            return self.arrivals.keys().next().copied();
+        }
+        self.classes.values().find_map(Class::head)
+    }
+
+    /// The one whose turn it is has had it.
+    pub(super) fn served(&mut self, number: u64) {
+        self.turns = self.turns.wrapping_add(1);
+        if let Some((urgency, group)) = self.leave(number) {
+            self.classes.entry(urgency).or_default().last = group;
+        }
+    }
+
+    /// Somebody waits no longer.
+    pub(super) fn leave(&mut self, number: u64) -> Option<(Urgency, String)> {
+        let (urgency, group) = self.arrivals.remove(&number)?;
+        let class = self.classes.entry(urgency).or_default();
+        if let Some(waiters) = class.groups.get_mut(&group) {
+            waiters.retain(|waiter| *waiter != number);
+            if waiters.is_empty() {
+                class.groups.remove(&group);
+            }
+        }
+        Some((urgency, group))
+    }
+
+    /// How urgent a waiter is.
+    pub(super) fn urgency(&self, number: u64) -> Option<Urgency> {
+        Some(self.arrivals.get(&number)?.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn serve(line: &mut Line) -> u64 {
+        let number = line.head().unwrap();
+        line.served(number);
+        number
+    }
+
+    #[test]
+    fn an_edit_goes_before_a_mass_and_a_mass_before_polls() {
+        let mut line = Line::default();
+        let poll = line.join(Urgency::Poll, "n");
+        let first = line.join(Urgency::Create, "n");
+        let second = line.join(Urgency::Create, "n");
+        let edit = line.join(Urgency::Edit, "n");
+        let served: Vec<u64> = (0..4).map(|_| serve(&mut line)).collect();
+        assert_eq!(served, [edit, first, second, poll]);
+        assert_eq!(line.head(), None);
+    }
+
+    #[test]
+    fn nobody_starves() {
+        let mut line = Line::default();
+        let poll = line.join(Urgency::Poll, "n");
+        let before = (0..100).take_while(|_| {
+            line.join(Urgency::Edit, "n");
+            serve(&mut line) != poll
+        });
+        assert_eq!(before.count(), 7);
+    }
+
+    #[test]
+    fn a_group_with_one_does_not_wait_for_a_group_with_many() {
+        let mut line = Line::default();
+        for _ in 0..50 {
+            line.join(Urgency::Create, "many");
+        }
+        let one = line.join(Urgency::Create, "one");
+        serve(&mut line);
+        assert_eq!(serve(&mut line), one);
+    }
+
+    #[test]
+    fn who_leaves_is_not_served() {
+        let mut line = Line::default();
+        let gone = line.join(Urgency::Edit, "n");
+        let stays = line.join(Urgency::Edit, "n");
+        line.leave(gone);
+        assert_eq!(line.head(), Some(stays));
+    }
+}

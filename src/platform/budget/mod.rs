@@ -1,0 +1,460 @@
+//! The budget of calls: one per organization and sandbox, shared by all that call there.
+//!
+//! [`rate`] finds out how many calls a second the platform allows, [`line`] says who is next; here both are
+//! put behind a lock and given a way to wait.
+//!
+//! # Expected flow
+//!
+//! Who is about to start something asks for a [`Ticket`] under a name. Without a limit known it gets one at
+//! once. Otherwise it is put in line and told [`Later`]; when its turn comes its `wake` is called, and the
+//! ticket is kept for a short while until it asks again under the same name. A call takes from its ticket;
+//! one without a ticket waits in line itself, for a bounded time.
+//!
+//! # Guarantees
+//!
+//! - Every call takes from the budget; none is sent before the end of a pause that the platform asked for.
+//! - A ticket that is not used up gives back what is left.
+
+mod line;
+mod rate;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+use super::error::{ApiError, Class};
+use line::Line;
+pub use line::Urgency;
+use rate::{Go, Rate};
+
+/// How long a turn is kept for the one that was woken.
+const KEPT: Duration = Duration::from_secs(10);
+
+/// What the budgets tell, for metrics.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum BudgetRecord {
+    /// Somebody had a turn after this long.
+    Waited {
+        /// How urgent it was.
+        urgency: Urgency,
+        /// How long it took.
+        waited: Duration,
+    },
+    /// The platform refused a call for being one too many.
+    Refused,
+    /// The calls a second now allowed where the platform allows least.
+    Allowed(f64),
+}
+
+/// Told of what budgets do. Must return quickly.
+pub type BudgetObserver = Arc<dyn Fn(BudgetRecord) + Send + Sync>;
+
+/// Called when somebody's turn has come.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// No turn yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Later {
+    /// How long the one that asked has waited by now.
+    pub waited: Duration,
+    /// How long the platform asked to make no call.
+    pub pause: Duration,
+}
+
+/// All budgets of the process.
+pub(super) struct Budgets {
+    places: Mutex<BTreeMap<(String, String), Arc<Budget>>>,
+    changed: Arc<Notify>,
+    observer: Option<BudgetObserver>,
+}
+
+impl Budgets {
+    pub(super) fn new(observer: Option<BudgetObserver>) -> Self {
+        Self {
+            places: Mutex::default(),
+            changed: Arc::default(),
+            observer,
+        }
+    }
+
+    /// The budget of an organization and sandbox.
+    pub(super) fn of(&self, organization: &str, sandbox: &str) -> Arc<Budget> {
+        let mut budgets = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = (organization.to_owned(), sandbox.to_owned());
+        let budget = budgets.entry(place).or_insert_with(|| {
+            Arc::new(Budget {
+                state: Mutex::default(),
+                changed: Arc::clone(&self.changed),
+                observer: self.observer.clone(),
+            })
+        });
+        Arc::clone(budget)
+    }
+
+    /// Gives turns as they come, for as long as it is polled.
+    pub(super) async fn keep_turns(&self) {
+        loop {
+            let changed = self.changed.notified();
+            let budgets: Vec<_> = {
+                let budgets = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+                budgets.values().cloned().collect()
+            };
+            let next = budgets.iter().filter_map(|budget| budget.pump()).min();
+            let allowed = budgets
+                .iter()
+                .filter_map(|budget| budget.state().rate.allowed());
+            if let (Some(observer), Some(least)) = (&self.observer, allowed.reduce(f64::min)) {
+                observer(BudgetRecord::Allowed(least));
+            }
+            let timer = async {
+                match next {
+                    Some(next) => tokio::time::sleep_until(next).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! { biased; () = changed => {} () = timer => {} }
+        }
+    }
+}
+
+/// The budget of one organization and sandbox.
+pub(super) struct Budget {
+    state: Mutex<State>,
+    changed: Arc<Notify>,
+    observer: Option<BudgetObserver>,
+}
+
+#[derive(Default)]
+struct State {
+    rate: Rate,
+    line: Line,
+    waiters: BTreeMap<u64, Waiter>,
+    /// Those in line for a ticket, by name.
+    named: BTreeMap<String, u64>,
+    /// Tickets kept for those who were woken, and until when.
+    kept: BTreeMap<String, (Vec<Go>, Instant)>,
+    /// Since when a name has been told to come later, until a call of it gets through.
+    since: BTreeMap<String, Instant>,
+}
+
+struct Waiter {
+    calls: usize,
+    held: Vec<Go>,
+    joined: Instant,
+    urgency: Urgency,
+    told: Told,
+}
+
+enum Told {
+    Here(oneshot::Sender<Vec<Go>>),
+    Named(String, Option<Wake>),
+}
+
+impl State {
+    /// Gives turns; says when the next one may be due.
+    fn pump(&mut self, now: Instant, served: &mut Vec<(Waiter, Option<Wake>)>) -> Option<Instant> {
+        self.kept.retain(|_, (gone, until)| {
+            let stays = now < *until;
+            if !stays {
+                for _ in gone.iter() {
+                    self.rate.give_back(now);
+                }
+            }
+            stays
+        });
+        while let Some(number) = self.line.head() {
+            let waiter = self.waiters.get_mut(&number)?;
+            while waiter.held.len() < waiter.calls {
+                match self.rate.take(now) {
+                    Ok(go) => waiter.held.push(go),
+                    Err(at) => return Some(at),
+                }
+            }
+            self.line.served(number);
+            let mut waiter = self.waiters.remove(&number)?;
+            let held = std::mem::take(&mut waiter.held);
+            let mut wake = None;
+            match &mut waiter.told {
+                Told::Named(name, waker) => {
+                    wake = waker.take();
+                    self.named.remove(name);
+                    self.kept.insert(name.clone(), (held, now + KEPT));
+                }
+                Told::Here(_) => waiter.held = held,
+            }
+            served.push((waiter, wake));
+        }
+        self.kept.values().map(|(_, until)| *until).min()
+    }
+
+    fn leave(&mut self, number: u64, now: Instant) {
+        self.line.leave(number);
+        if let Some(waiter) = self.waiters.remove(&number) {
+            waiter.held.iter().for_each(|_| self.rate.give_back(now));
+        }
+    }
+
+    fn pause(&self, now: Instant) -> Duration {
+        let end = self.rate.paused(now);
+        end.map_or(Duration::ZERO, |end| end - now)
+    }
+}
+
+impl Budget {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, record: BudgetRecord) {
+        if let Some(observer) = &self.observer {
+            observer(record);
+        }
+    }
+
+    fn pump(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let mut served = Vec::new();
+        let next = self.state().pump(now, &mut served);
+        for (waiter, wake) in served {
+            self.tell(BudgetRecord::Waited {
+                urgency: waiter.urgency,
+                waited: now - waiter.joined,
+            });
+            if let Some(wake) = wake {
+                wake();
+            }
+            if let Told::Here(here) = waiter.told
+                && let Err(held) = here.send(waiter.held)
+            {
+                let mut state = self.state();
+                for _ in &held {
+                    state.rate.give_back(now);
+                }
+            }
+        }
+        next
+    }
+
+    /// Asks for `calls` calls at once under `name`: a ticket, or a place in line until `wake` is called.
+    pub(super) fn ticket(
+        self: &Arc<Self>,
+        name: &str,
+        group: &str,
+        urgency: Urgency,
+        calls: usize,
+        wake: Wake,
+    ) -> Result<Ticket, Later> {
+        let now = Instant::now();
+        {
+            let mut state = self.state();
+            if let Some(number) = state.named.get(name).copied()
+                && state.line.urgency(number) != Some(urgency)
+            {
+                state.named.remove(name);
+                state.leave(number, now);
+            }
+            if !state.kept.contains_key(name) && !state.named.contains_key(name) {
+                let number = state.line.join(urgency, group);
+                state.named.insert(name.to_owned(), number);
+                state.waiters.insert(
+                    number,
+                    Waiter {
+                        calls,
+                        held: Vec::new(),
+                        joined: now,
+                        urgency,
+                        told: Told::Named(name.to_owned(), None),
+                    },
+                );
+            }
+        }
+        self.pump();
+        let mut state = self.state();
+        if let Some((mut held, _)) = state.kept.remove(name) {
+            while held.len() > calls {
+                held.pop();
+                state.rate.give_back(now);
+            }
+            drop(state);
+            return Ok(Ticket {
+                budget: Arc::clone(self),
+                name: Some(name.to_owned()),
+                held: Mutex::new(held),
+            });
+        }
+        if let Some(number) = state.named.get(name).copied()
+            && let Some(waiter) = state.waiters.get_mut(&number)
+        {
+            waiter.told = Told::Named(name.to_owned(), Some(wake));
+        }
+        let since = *state.since.entry(name.to_owned()).or_insert(now);
+        let later = Later {
+            waited: now - since,
+            pause: state.pause(now),
+        };
+        drop(state);
+        self.changed.notify_one();
+        Err(later)
+    }
+
+    /// Waits in line for `calls` calls, for as long as `patience`.
+    pub(super) async fn wait(
+        self: &Arc<Self>,
+        urgency: Urgency,
+        calls: usize,
+        patience: Duration,
+    ) -> Result<Ticket, Later> {
+        let joined = Instant::now();
+        let deadline = joined + patience;
+        let (here, mut turn) = oneshot::channel();
+        let number = {
+            let mut state = self.state();
+            let number = state.line.join(urgency, "");
+            state.waiters.insert(
+                number,
+                Waiter {
+                    calls,
+                    held: Vec::new(),
+                    joined,
+                    urgency,
+                    told: Told::Here(here),
+                },
+            );
+            number
+        };
+        let place = Place {
+            budget: self,
+            number,
+        };
+        loop {
+            // Whoever waits also gives turns: it does not depend on `keep_turns`.
+            let next = self.pump();
+            if let Ok(held) = turn.try_recv() {
+                return Ok(self.granted(held));
+            }
+            let now = Instant::now();
+            let pause = self.state().pause(now);
+            if now >= deadline || now + pause > deadline {
+                drop(place);
+                // Served at the very last moment: what it holds is given back with the ticket.
+                if let Ok(held) = turn.try_recv() {
+                    return Ok(self.granted(held));
+                }
+                let waited = now - joined;
+                return Err(Later { waited, pause });
+            }
+            let again = next.unwrap_or(deadline).min(deadline);
+            tokio::select! {
+                biased;
+                held = &mut turn => {
+                    return Ok(self.granted(held.unwrap_or_default()));
+                }
+                () = tokio::time::sleep_until(again) => {}
+            }
+        }
+    }
+
+    fn granted(self: &Arc<Self>, held: Vec<Go>) -> Ticket {
+        Ticket {
+            budget: Arc::clone(self),
+            name: None,
+            held: Mutex::new(held),
+        }
+    }
+
+    /// A call was answered: `status` is 429 or not, or there was no answer.
+    fn answered(&self, go: Go, result: Result<(), &ApiError>) {
+        let now = Instant::now();
+        let mut state = self.state();
+        match result {
+            Err(error) if matches!(error.class, Class::Throttled { .. }) => {
+                let news = state.rate.refused(go, error.retry_after(), now);
+                let (pause, allowed) = (state.pause(now), state.rate.allowed());
+                drop(state);
+                self.tell(BudgetRecord::Refused);
+                if news {
+                    tracing::debug!(?pause, allowed, "the platform limits calls");
+                }
+                self.changed.notify_one();
+            }
+            Err(error) if error.status.is_none() => {}
+            _ => state.rate.passed(go),
+        }
+    }
+}
+
+/// A waiter's place in line, given up when it goes away.
+struct Place<'a> {
+    budget: &'a Budget,
+    number: u64,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.budget.state().leave(self.number, Instant::now());
+    }
+}
+
+/// Leave to make some calls now.
+pub(super) struct Ticket {
+    budget: Arc<Budget>,
+    name: Option<String>,
+    held: Mutex<Vec<Go>>,
+}
+
+impl Ticket {
+    /// Takes one call; none is left, or the platform has asked for a pause since: `None`.
+    pub(super) fn take(&self) -> Option<Leave> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.budget.state();
+        let now = Instant::now();
+        if state.rate.paused(now).is_some() {
+            held.drain(..).for_each(|_| state.rate.give_back(now));
+        }
+        let go = held.pop()?;
+        Some(Leave {
+            budget: Arc::clone(&self.budget),
+            name: self.name.clone(),
+            go,
+        })
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let held = self.held.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if !held.is_empty() {
+            let mut state = self.budget.state();
+            held.drain(..)
+                .for_each(|_| state.rate.give_back(Instant::now()));
+            drop(state);
+            self.budget.changed.notify_one();
+        }
+    }
+}
+
+/// Leave to make one call; it is told what became of it.
+pub(super) struct Leave {
+    budget: Arc<Budget>,
+    name: Option<String>,
+    go: Go,
+}
+
+impl Leave {
+    /// What became of the call.
+    pub(super) fn answered(self, result: Result<(), &ApiError>) {
+        let refused =
+            matches!(result, Err(error) if matches!(error.class, Class::Throttled { .. }));
+        self.budget.answered(self.go, result);
+        if let Some(name) = self.name.filter(|_| !refused) {
+            self.budget.state().since.remove(&name);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "budget_tests.rs"]
+mod tests;

@@ -1,0 +1,327 @@
+//! How many calls a second a platform that does not say so allows: found out from what it refuses.
+//!
+//! The platform is taken for a token bucket of unknown rate and size. A refusal (429) says one thing for
+//! certain: the bucket is empty now. So what was let through between two refusals, over the time between
+//! them, is no more than the rate, and it is the rate itself unless the bucket overflowed on the way.
+//!
+//! # Expected flow
+//!
+//! No refusal known: no limit. The first one: as many calls a second as the last second let through. From
+//! then on the rate starts a little below what was proven, passes it after [`Limit::interval`] and goes on
+//! to rise until it is refused again; what that proves is the next start. The interval grows while
+//! refusals bring no news, so that refusals and the pauses they cost stay rare.
+//!
+//! # Guarantees
+//!
+//! - Nothing passes before a pause ends; a pause without a stated length grows while nothing gets through.
+//! - It never stops for ever: the rate has a floor, a pause an end.
+//! - Idle time teaches nothing: the rate rises with use only.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The rate that is never undercut, in calls a second.
+const FLOOR: f64 = 0.1;
+/// The rate that needs no limit, in calls a second.
+const CEILING: f64 = 10_000.0;
+/// The pause after a refusal that does not say how long; doubled while nothing gets through.
+const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// The first time to come back to the likely rate.
+const INTERVAL_MIN: Duration = Duration::from_secs(2);
+/// The longest one, in time, calls and pauses: whichever is most.
+const INTERVAL: Duration = Duration::from_secs(30);
+const INTERVAL_CALLS: f64 = 500.0;
+const INTERVAL_PAUSES: u32 = 20;
+/// Where the rate starts after a refusal, as a share of the likely one, and where it is an interval later.
+const START: f64 = 0.97;
+const PASSED: f64 = 1.01;
+/// How steeply it rises from there: at first, and once the interval is no longer short.
+const SEARCH: f64 = 3.0;
+const GROWTH: f64 = 1.5;
+const SHORT: Duration = Duration::from_secs(6);
+/// How much the rate that was refused counts against the one that was let through.
+const DOUBT: f64 = 0.3;
+/// What a rate that is refused soon is multiplied with.
+const DROP: f64 = 0.7;
+/// How long a rest is made up for afterwards.
+const REST: f64 = 0.5;
+
+/// The allowed rate of one organization and sandbox, as far as it is known.
+#[derive(Debug, Default)]
+pub(super) struct Rate {
+    limit: Option<Limit>,
+    /// Calls let go so far.
+    sent: u64,
+    /// When the calls of the last second were let go, while no limit is known.
+    recent: VecDeque<Instant>,
+}
+
+/// A call that was let go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Go {
+    number: u64,
+    at: Instant,
+    /// How many were let go since the last rest, this one among them, and in what time.
+    spree: f64,
+    within: Duration,
+}
+
+#[derive(Debug)]
+struct Limit {
+    /// What is likely the allowed rate, in calls a second.
+    likely: f64,
+    /// When the last call was let go that is known to have been refused.
+    refused: Instant,
+    /// The number of the last call let go before the pause.
+    last: u64,
+    /// The end of the pause after the refusal.
+    resumes: Instant,
+    paused: Duration,
+    /// How much use takes the rate back to [`Limit::likely`].
+    interval: Duration,
+    /// Use since the pause: time in which not every call could go at once.
+    used: Duration,
+    /// Calls that may go now.
+    level: f64,
+    /// How many calls may go at once after a rest, at most.
+    burst: f64,
+    /// Calls let go since the last rest, and when that ended.
+    spree: f64,
+    spree_since: Instant,
+    /// Up to when `level` and `used` are counted.
+    counted: Instant,
+    /// Refusals in a row with nothing let through in between.
+    fruitless: u32,
+}
+
+impl Rate {
+    /// Lets a call go, or says when to ask again.
+    pub(super) fn take(&mut self, now: Instant) -> Result<Go, Instant> {
+        let (mut spree, mut within) = (0.0, Duration::ZERO);
+        if let Some(limit) = &mut self.limit {
+            limit.take(now)?;
+            spree = limit.spree;
+            within = now.saturating_duration_since(limit.spree_since);
+        } else {
+            self.recent.push_back(now);
+            while let Some(first) = self.recent.front()
+                && *first + Duration::from_secs(1) < now
+            {
+                self.recent.pop_front();
+            }
+        }
+        self.sent += 1;
+        Ok(Go {
+            number: self.sent,
+            at: now,
+            spree,
+            within,
+        })
+    }
+
+    /// A call that was let go is not made.
+    pub(super) fn give_back(&mut self, now: Instant) {
+        self.sent = self.sent.saturating_sub(1);
+        if let Some(limit) = &mut self.limit {
+            limit.advance(now);
+            limit.level = (limit.level + 1.0).min(limit.capacity());
+            limit.spree = (limit.spree - 1.0).max(0.0);
+        } else {
+            self.recent.pop_back();
+        }
+    }
+
+    /// The platform let a call through, whatever it said to it.
+    pub(super) fn passed(&mut self, go: Go) {
+        if let Some(limit) = &mut self.limit
+            && go.number > limit.last
+        {
+            limit.fruitless = 0;
+        }
+    }
+
+    /// The platform refused a call. Says whether that is news: calls already on their way when the first
+    /// of them was refused only lengthen the pause.
+    pub(super) fn refused(&mut self, go: Go, retry_after: Option<Duration>, now: Instant) -> bool {
+        let Some(limit) = &mut self.limit else {
+            let second = |at: &&Instant| **at <= go.at && **at + Duration::from_secs(1) >= go.at;
+            let recent = self.recent.iter().filter(second).count().saturating_sub(1);
+            let likely = f64::from(u32::try_from(recent).unwrap_or(u32::MAX)).max(1.0);
+            self.recent = VecDeque::new();
+            let pause = retry_after.unwrap_or(PAUSE);
+            self.limit = Some(Limit::guessed(likely, go.at, self.sent, pause, now));
+            return true;
+        };
+        if go.number <= limit.last {
+            if let Some(pause) = retry_after {
+                limit.pause(now, pause);
+            }
+            return false;
+        }
+        limit.refuse(go, self.sent, retry_after, now);
+        true
+    }
+
+    /// Calls a second; `None` while no limit is known.
+    pub(super) fn allowed(&self) -> Option<f64> {
+        self.limit.as_ref().map(Limit::rate)
+    }
+
+    /// The end of the pause, if there is one.
+    pub(super) fn paused(&self, now: Instant) -> Option<Instant> {
+        let limit = self.limit.as_ref()?;
+        (now < limit.resumes).then_some(limit.resumes)
+    }
+}
+
+impl Limit {
+    fn guessed(likely: f64, refused: Instant, last: u64, pause: Duration, now: Instant) -> Self {
+        let mut limit = Self {
+            likely,
+            refused,
+            last,
+            resumes: now,
+            paused: Duration::ZERO,
+            interval: INTERVAL_MIN,
+            used: Duration::ZERO,
+            level: 0.0,
+            burst: f64::INFINITY,
+            spree: 0.0,
+            spree_since: now,
+            counted: now,
+            fruitless: 1,
+        };
+        limit.pause(now, pause);
+        limit
+    }
+
+    fn take(&mut self, now: Instant) -> Result<(), Instant> {
+        if now < self.resumes {
+            return Err(self.resumes);
+        }
+        self.advance(now);
+        if self.level < 1.0 {
+            let missing = (1.0 - self.level) / self.rate();
+            // Rounded up: asked again a moment early, it would be in vain.
+            return Err(now + Duration::from_secs_f64(missing) + Duration::from_micros(1));
+        }
+        self.level -= 1.0;
+        self.spree += 1.0;
+        Ok(())
+    }
+
+    fn rate(&self) -> f64 {
+        let progress = self.used.div_duration_f64(self.interval);
+        let factor = if progress <= 1.0 {
+            START + (PASSED - START) * progress
+        } else {
+            let beyond = (progress - 1.0).min(32.0);
+            let steep = if self.interval > SHORT {
+                GROWTH
+            } else {
+                SEARCH
+            };
+            PASSED * steep.powf(beyond + beyond * beyond)
+        };
+        (self.likely * factor).clamp(FLOOR, CEILING)
+    }
+
+    fn capacity(&self) -> f64 {
+        (self.likely * REST).min(self.burst).max(1.0)
+    }
+
+    /// Counts the time up to `now`.
+    fn advance(&mut self, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.counted);
+        if elapsed.is_zero() {
+            return;
+        }
+        let (rate, capacity) = (self.rate(), self.capacity());
+        let filled = self.level + elapsed.as_secs_f64() * rate;
+        let rest = Duration::from_secs_f64(((filled - capacity).max(0.0) / rate).min(1e6));
+        self.level = filled.min(capacity);
+        let active = now.saturating_duration_since(self.resumes.max(self.counted));
+        self.used += active.saturating_sub(rest);
+        self.counted = now;
+        if !rest.is_zero() {
+            self.spree = 0.0;
+            self.spree_since = now;
+        }
+    }
+
+    fn pause(&mut self, now: Instant, pause: Duration) {
+        if now + pause > self.resumes {
+            self.resumes = now + pause;
+            self.paused = self.resumes.saturating_duration_since(self.refused);
+            self.spree_since = self.resumes;
+        }
+    }
+
+    fn refuse(&mut self, go: Go, sent: u64, retry_after: Option<Duration>, now: Instant) {
+        self.advance(now);
+        let rate = self.rate();
+        let before = |from: Instant| {
+            go.at
+                .saturating_duration_since(from)
+                .as_secs_f64()
+                .max(1e-3)
+        };
+        let passed = f64::from(u32::try_from(go.number - self.last - 1).unwrap_or(u32::MAX));
+        // The platform lets no less through than this: it came in since the last refusal.
+        let proven = passed / before(self.refused);
+        let early = self.used * 2 < self.interval;
+        // So many at once that what was saved up explains it, and saving up less helps.
+        let burst = ((go.spree - 1.0) * DROP).max(1.0);
+        let in_a_burst =
+            go.within.as_secs_f64() * rate < 0.5 * go.spree && burst < 0.9 * self.capacity();
+        if in_a_burst {
+            self.burst = burst;
+        }
+        let likely = if in_a_burst {
+            proven.max(0.9 * self.likely.min(rate))
+        } else if early {
+            proven.max(rate * DROP)
+        } else {
+            // A pause longer than the platform saves calls up for is not to be counted.
+            let saved = self.capacity().min(rate * self.paused.as_secs_f64());
+            let used = self.used.as_secs_f64().max(1e-3);
+            let proven = proven.max((passed - saved) / used).min(rate);
+            proven.powf(1.0 - DOUBT) * rate.powf(DOUBT)
+        };
+        self.likely = likely.clamp(FLOOR, CEILING);
+        let pause = retry_after.unwrap_or_else(|| {
+            PAUSE
+                .saturating_mul(2_u32.saturating_pow(self.fruitless))
+                .min(PAUSE_MAX)
+        });
+        let span = |time: Duration, calls: f64, pauses: u32| {
+            time.max(Duration::from_secs_f64(calls / self.likely))
+                .max(pause.saturating_mul(pauses))
+        };
+        let (shortest, longest) = (
+            span(INTERVAL_MIN, 20.0, 2),
+            span(INTERVAL, INTERVAL_CALLS, INTERVAL_PAUSES),
+        );
+        let interval = if early {
+            self.interval / 2
+        } else {
+            self.interval * 3
+        };
+        self.interval = interval.clamp(shortest, longest);
+        self.fruitless = self.fruitless.saturating_add(1);
+        self.refused = go.at;
+        self.last = sent;
+        self.resumes = now;
+        self.pause(now, pause);
+        self.used = Duration::ZERO;
+        self.level = 0.0;
+        self.spree = 0.0;
+    }
+}
+
+#[cfg(test)]
+#[path = "rate_tests.rs"]
+mod tests;

@@ -1,0 +1,224 @@
+//! The rate against platforms that keep theirs to themselves.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::*;
+
+/// A platform: a token bucket that nobody sees into.
+#[derive(Clone, Copy)]
+struct Hidden {
+    rate: f64,
+    size: f64,
+    retry_after: Option<Duration>,
+    level: f64,
+    at: Duration,
+}
+
+impl Hidden {
+    fn new(rate: f64, seconds: f64, retry_after: Option<u64>) -> Self {
+        let size = (rate * seconds).max(1.0);
+        Self {
+            rate,
+            size,
+            retry_after: retry_after.map(Duration::from_secs),
+            level: size,
+            at: Duration::ZERO,
+        }
+    }
+
+    fn take(&mut self, now: Duration) -> bool {
+        let gained = now.saturating_sub(self.at).as_secs_f64() * self.rate;
+        self.level = (self.level + gained).min(self.size);
+        self.at = self.at.max(now);
+        let fits = self.level >= 1.0;
+        self.level -= f64::from(u8::from(fits));
+        fits
+    }
+}
+
+#[derive(Default, Debug)]
+struct Outcome {
+    calls: u32,
+    passed: u32,
+    late_calls: u32,
+    late_refusals: u32,
+    lasted: Duration,
+    early: bool,
+}
+
+/// Callers that always have another call to make, `IN_FLIGHT` at a time, until `calls` passed.
+struct Load {
+    platform: Hidden,
+    calls: u32,
+    latency: Duration,
+    /// From then on the platform allows this many times its rate.
+    turn: Option<(Duration, f64)>,
+}
+
+const IN_FLIGHT: usize = 64;
+
+impl Load {
+    fn run(&self) -> Outcome {
+        let origin = Instant::now();
+        let mut platform = self.platform;
+        let mut turn = self.turn;
+        let mut rate = Rate::default();
+        let mut replies: BinaryHeap<Reverse<(Duration, u64, bool)>> = BinaryHeap::new();
+        let mut out = Outcome::default();
+        let mut gone = std::collections::HashMap::new();
+        let (mut now, mut paused) = (Duration::ZERO, Duration::ZERO);
+        while out.passed < self.calls {
+            assert!(
+                now < Duration::from_secs(100_000),
+                "it stopped for ever: {out:?}"
+            );
+            let mut next = None;
+            while replies.len() < IN_FLIGHT {
+                match rate.take(origin + now) {
+                    Ok(go) => {
+                        gone.insert(go.number, go);
+                        out.early |= now < paused;
+                        let arrives = now + self.latency / 2;
+                        if let Some((at, times)) = turn
+                            && arrives >= at
+                        {
+                            platform.rate *= times;
+                            platform.size = (platform.size * times).max(1.0);
+                            turn = None;
+                        }
+                        let fits = platform.take(arrives);
+                        replies.push(Reverse((now + self.latency, go.number, fits)));
+                    }
+                    Err(at) => {
+                        next = Some(at - origin);
+                        break;
+                    }
+                }
+            }
+            let reply = replies.peek().map(|Reverse((at, ..))| *at);
+            now = match (next, reply) {
+                (Some(next), Some(reply)) => next.min(reply),
+                (one, other) => one.or(other).unwrap(),
+            };
+            while let Some(Reverse((at, sent, fits))) = replies.peek().copied()
+                && at <= now
+            {
+                replies.pop();
+                out.calls += 1;
+                let late = u32::from(now > Duration::from_secs(10));
+                out.late_calls += late;
+                if fits {
+                    out.passed += 1;
+                    rate.passed(gone[&sent]);
+                } else {
+                    out.late_refusals += late;
+                    rate.refused(gone[&sent], self.platform.retry_after, origin + now);
+                    paused = paused.max(now + self.platform.retry_after.unwrap_or_default());
+                }
+            }
+        }
+        out.lasted = now;
+        out
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn most_of_an_unknown_rate_is_used_and_hardly_a_call_refused() {
+    for (rate, calls) in [(10.0, 2500), (20.0, 5000), (50.0, 5000), (200.0, 20_000)] {
+        for retry_after in [None, Some(1)] {
+            // The same throughout, and halved midway.
+            for times in [1.0, 0.5] {
+                let half = f64::from(calls) / rate / 2.0;
+                let load = Load {
+                    platform: Hidden::new(rate, 1.0, retry_after),
+                    calls,
+                    latency: Duration::from_millis(100),
+                    turn: Some((Duration::from_secs_f64(half), times)),
+                };
+                let out = load.run();
+                let what = format!("{rate}/s, then {times} of it, {retry_after:?}: {out:?}");
+                let ideal = half + half / times;
+                assert!(out.lasted.as_secs_f64() < 1.10 * ideal, "{what}");
+                let share = f64::from(out.late_refusals) / f64::from(out.late_calls);
+                assert!(share < 0.0125, "{what}");
+                assert!(!out.early, "a call before Retry-After: {what}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_the_platforms_bucket_holds_it_neither_hammers_nor_crawls() {
+    for rate in [2.0, 10.0, 50.0, 200.0] {
+        for seconds in [0.01, 0.2, 5.0] {
+            for (retry_after, price) in [(None, 25.0), (Some(1), 31.0), (Some(5), 55.0)] {
+                let calls = 3000;
+                let load = Load {
+                    platform: Hidden::new(rate, seconds, retry_after),
+                    calls,
+                    latency: Duration::from_millis(100),
+                    turn: None,
+                };
+                let out = load.run();
+                let what = format!("{rate}/s, {seconds} s in the bucket, {retry_after:?}: {out:?}");
+                // A long pause for each refusal, or a start far from the truth, has its price on a short run.
+                let ideal = f64::from(calls) / rate;
+                assert!(out.lasted.as_secs_f64() < 1.2 * ideal + price, "{what}");
+                assert!(
+                    f64::from(out.late_refusals) < 0.03 * f64::from(out.calls),
+                    "{what}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_that_is_raised_is_followed() {
+    let load = Load {
+        platform: Hidden::new(20.0, 1.0, Some(1)),
+        calls: 8000,
+        latency: Duration::from_millis(100),
+        turn: Some((Duration::from_secs(100), 3.0)),
+    };
+    let out = load.run();
+    let ideal = 100.0 + 6000.0 / 60.0;
+    assert!(out.lasted.as_secs_f64() < 1.3 * ideal, "{out:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_refusal_nothing_waits() {
+    let mut rate = Rate::default();
+    let now = Instant::now();
+    assert!((0..10_000).all(|_| rate.take(now).is_ok()));
+    assert_eq!(rate.allowed(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_platform_that_refuses_all_is_asked_ever_more_rarely_but_for_ever() {
+    let mut rate = Rate::default();
+    let mut now = Instant::now();
+    let start = now;
+    let mut asked = Vec::new();
+    while now < start + Duration::from_hours(1) {
+        match rate.take(now) {
+            Ok(go) => {
+                asked.push(now);
+                rate.refused(go, None, now);
+            }
+            Err(at) => now = at,
+        }
+    }
+    assert!(
+        (60..=160).contains(&asked.len()),
+        "{} calls in an hour",
+        asked.len()
+    );
+    let last = asked.windows(2).last().unwrap();
+    assert!(
+        last[1] - last[0] < Duration::from_mins(1),
+        "{:?}",
+        last[1] - last[0]
+    );
+}
