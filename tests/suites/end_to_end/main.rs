@@ -16,14 +16,17 @@
 
 mod adoption;
 mod changes;
+mod crowd;
 mod deletion;
 mod drift;
+mod failing_platform;
 mod failures;
 mod leadership;
 mod letting_go;
 mod lost_replies;
 mod namespace_deletion;
 mod ownership;
+mod rebuilt;
 mod take_over;
 mod throttling;
 mod tutorial;
