@@ -21,6 +21,7 @@ mod deletion;
 mod drift;
 mod failing_platform;
 mod failures;
+mod fleet;
 mod leadership;
 mod letting_go;
 mod lost_replies;
