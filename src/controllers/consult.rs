@@ -19,7 +19,7 @@ use super::managed::ManagedStatus;
 use super::reconcile::Kind;
 
 /// Before something is taken over, the listing that shows it must not be older than this.
-const FRESH: Duration = Duration::from_mins(1);
+pub(super) const FRESH: Duration = Duration::from_mins(1);
 
 /// What became of it.
 pub(super) enum Consulted {

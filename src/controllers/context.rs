@@ -173,6 +173,12 @@ impl Suspicions {
         entry.twins |= suspicion.twins;
     }
 
+    /// What is suspected about the resource `uid`.
+    pub fn of(&self, uid: &str) -> Suspicion {
+        let of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        of.get(uid).cloned().unwrap_or_default()
+    }
+
     /// Takes what is suspected about the resource `uid`; it is looked at now.
     pub fn take(&self, uid: &str) -> Suspicion {
         self.of

@@ -3,6 +3,8 @@
 //! The finalizer goes last. Everything that ends without it is in one of two words: deleted, or let go of
 //! with an Event that names what stays in AEP.
 
+use std::time::Duration;
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
@@ -17,6 +19,7 @@ use crate::resources::lifecycle::DeletionPolicy;
 use crate::resources::{ABANDON, PROTECT};
 
 use super::conclude::{blocked, conclude};
+use super::consult;
 use super::context::Context;
 use super::deletion::{Deletion, describe};
 use super::dependencies::Key;
@@ -105,10 +108,15 @@ pub(super) async fn delete<K: Kind>(
         scope: &scope,
         access: &access,
     };
-    if context.suspicions.take(&identity.uid).twins
-        && resource.deletion_policy() == DeletionPolicy::Delete
-    {
-        run.clear_twins().await;
+    let suspicion = context.suspicions.take(&identity.uid);
+    if resource.deletion_policy() == DeletionPolicy::Delete {
+        // What a late attempt made goes with the rest: nobody would look for it afterwards.
+        let fresh = if suspicion.twins {
+            Duration::ZERO
+        } else {
+            consult::FRESH
+        };
+        run.clear_twins(fresh).await;
     }
     let ended = run.drive(&mut subject).await?;
     if !subject.let_go.is_empty() {

@@ -138,10 +138,18 @@ pub async fn run(context: Arc<Context>, mut random: StdRng, stop: CancellationTo
     loop {
         let (due, next) = context.drift.due(interval, &mut random);
         let checks = due.iter().map(|key| async {
-            if let Err(error) = check(&context, key).await {
-                warn!(%error, sandbox = key.sandbox, "drift was not looked for; it is tried again");
-                context.drift.again(key, AGAIN.min(interval));
-            }
+            // One sandbox that hangs must not keep the others from being looked at.
+            let why = match tokio::time::timeout(interval.max(AGAIN), check(&context, key)).await {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "it took too long".to_owned(),
+            };
+            warn!(
+                why,
+                sandbox = key.sandbox,
+                "drift was not looked for; it is tried again"
+            );
+            context.drift.again(key, AGAIN.min(interval));
         });
         let checks = async {
             join_all(checks).await;

@@ -55,6 +55,11 @@ pub trait Subject<S: ManagedStatus>: Send {
         Vec::new()
     }
 
+    /// Whether what it changes was changed elsewhere: the spec is the one that was carried out before.
+    fn repairs(&self) -> bool {
+        false
+    }
+
     /// The change made elsewhere that `step` repairs, as far as it is one.
     fn drift(&self, step: &Step) -> Option<Drift> {
         let _ = step;
@@ -169,7 +174,7 @@ impl<K: Kind> Run<'_, K> {
             }
             let sandbox = self.turn(&steps, begun).await?;
             begun = true;
-            self.intend(&steps).await?;
+            self.intend(&steps, subject.repairs()).await?;
             match subject.veto(&steps).await {
                 Ok(None) => {}
                 Ok(Some(failure)) => {
@@ -223,7 +228,7 @@ impl<K: Kind> Run<'_, K> {
     /// Before anything is created or changed: writes down every creation among `steps`, with whatever
     /// else the status has to say by now; and that what stands is no longer what was last applied,
     /// before a change makes it so.
-    async fn intend(&mut self, steps: &[Step]) -> Result<(), RecordError> {
+    async fn intend(&mut self, steps: &[Step], repairs: bool) -> Result<(), RecordError> {
         if !steps
             .iter()
             .any(|step| step.creates().is_some() || step.changes())
@@ -235,13 +240,13 @@ impl<K: Kind> Run<'_, K> {
         let going = self.record.resource.meta().deletion_timestamp.is_some();
         let before = self.record.status.clone();
         let common = self.record.status.common();
-        if steps.iter().any(Step::changes) {
+        // A repair leaves it: what the spec says has not changed, and a repair that is cut off is found again
+        // by the next drift check.
+        if steps.iter().any(Step::changes) && !repairs {
             *common.applied_hash = None;
         }
         for (kind, attempt) in steps.iter().filter_map(Step::creates) {
             journal::intend(common.pending, kind, attempt, now);
-            let uid = &self.identity.uid;
-            self.context.journal.set_unsent(uid, kind, attempt, false);
         }
         // Another try at what failed before is no news; only its outcome may be.
         if !going && !is_failing(common.conditions, generation) {
@@ -258,7 +263,12 @@ impl<K: Kind> Run<'_, K> {
             self.record.status = before;
             self.record.flush(Purpose::Result).await?;
         }
-        written.map(|_| ())
+        written?;
+        for (kind, attempt) in steps.iter().filter_map(Step::creates) {
+            let uid = &self.identity.uid;
+            self.context.journal.set_unsent(uid, kind, attempt, false);
+        }
+        Ok(())
     }
 
     /// What the subject has read becomes the resource's own. It stands in status before anything is written
@@ -427,6 +437,30 @@ impl<K: Kind> Run<'_, K> {
         self.record.notes.push(Note::warning(reason, step, note));
     }
 
+    /// Whether status knows the object from a listing alone: nobody has read or made it since.
+    fn only_listed(&self, kind: RemoteKind) -> bool {
+        self.record.resource.meta().deletion_timestamp.is_none()
+            && self.record.status.is_unread(kind)
+    }
+
+    /// A listing showed an object that is gone: it lags behind, or the reading does. Which of the two is
+    /// settled like a creation without an answer.
+    fn not_there_after_all(&mut self, kind: RemoteKind, subject: &mut impl Subject<K::Status>) {
+        let status = &mut self.record.status;
+        let id = status.id(kind).unwrap_or_default().to_owned();
+        let seen = self.scope.get(kind, &id).and_then(|it| it.marker);
+        let attempt = seen.map_or(1, |marker| marker.attempt);
+        self.scope.gone(kind, &id);
+        status.forget(kind);
+        journal::intend(
+            status.common().pending,
+            kind,
+            attempt,
+            self.context.clock.now(),
+        );
+        subject.meet(kind, Fate::Unsettled { attempt }, status);
+    }
+
     fn failed(
         &mut self,
         subject: &mut impl Subject<K::Status>,
@@ -457,6 +491,15 @@ impl<K: Kind> Run<'_, K> {
             )
         {
             *self.record.status.common().applied_hash = None;
+            if self.only_listed(kind) {
+                self.not_there_after_all(kind, subject);
+                return None;
+            }
+            // Made anew, it gets a number of its own.
+            let id = self.record.status.id(kind).unwrap_or_default();
+            let last = self.scope.get(kind, id).and_then(|it| it.marker);
+            let next = last.map_or(2, |marker| marker.attempt + 1);
+            subject.meet(kind, Fate::Absent { next }, &self.record.status);
             subject.meet(kind, Fate::Missing, &self.record.status);
             return None;
         } else if let (Step::Patch { kind, id, .. }, Class::Rejected) = (&step, error.class)

@@ -45,6 +45,9 @@ pub trait ManagedStatus:
     /// The id of a remote object that stands in status.
     fn id(&self, kind: RemoteKind) -> Option<&str>;
 
+    /// Whether an object is recorded that was neither made nor read: a listing showed it.
+    fn is_unread(&self, kind: RemoteKind) -> bool;
+
     /// Records a remote object that stands; `version` is that of a mapping set.
     fn record(&mut self, kind: RemoteKind, id: &str, etag: &str, version: u64);
 

@@ -183,7 +183,8 @@ async fn converge<K: Kind>(
     for (kind, attempt) in unsent(context, &identity, &record.status) {
         subject.meet(kind, Fate::Absent { next: attempt }, &record.status);
     }
-    let suspicion = context.suspicions.take(&identity.uid);
+    // Taken back only once it has been looked at: a look that fails is repeated by the next reconcile.
+    let suspicion = context.suspicions.of(&identity.uid);
     for kind in suspicion.read {
         subject.meet(kind, Fate::Unread, &record.status);
     }
@@ -221,10 +222,9 @@ async fn converge<K: Kind>(
         }
         end => end,
     };
-    let twins = suspicion.twins || context.suspicions.take(&identity.uid).twins;
     if end == End::Done {
-        if twins {
-            run.clear_twins().await;
+        if context.suspicions.take(&identity.uid).twins {
+            run.clear_twins(Duration::ZERO).await;
         }
         K::settled(&subject, &mut record.status);
         let entry = Entry {

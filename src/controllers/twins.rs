@@ -1,6 +1,8 @@
 //! A twin is an object that an attempt made after it was given up: its request was slower than the
 //! settling time. Nothing refers to it, so it is deleted, and counted.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -17,9 +19,9 @@ use super::reconcile::Kind;
 
 impl<K: Kind> Run<'_, K> {
     /// Deletes the twins of what status records. That it could not be done is no failure of the resource:
-    /// what it needs stands, and the next drift check finds them again.
-    pub(super) async fn clear_twins(&mut self) {
-        if let Err(error) = self.try_clear_twins().await {
+    /// what it needs stands, and the next drift check finds them again. A listing not older than `fresh` will do.
+    pub(super) async fn clear_twins(&mut self, fresh: Duration) {
+        if let Err(error) = self.try_clear_twins(fresh).await {
             warn!(%error, "a twin was not deleted; it is tried again");
             let suspicion = Suspicion {
                 twins: true,
@@ -29,15 +31,16 @@ impl<K: Kind> Run<'_, K> {
         }
     }
 
-    async fn try_clear_twins(&mut self) -> Result<(), ApiError> {
+    async fn try_clear_twins(&mut self, fresh: Duration) -> Result<(), ApiError> {
         let now = Instant::now();
+        let since = now.checked_sub(fresh).unwrap_or(now);
         // What uses a connection decides whether it may go, so flows are listed in any case, and go first.
         let kinds = [RemoteKind::Flow]
             .into_iter()
             .chain(K::Status::KINDS.iter().copied())
             .filter(|kind| kind.is_listed());
         for kind in kinds {
-            self.scope.ensure(self.sandbox, kind, Some(now)).await?;
+            self.scope.ensure(self.sandbox, kind, Some(since)).await?;
         }
         for kind in K::Status::KINDS.iter().rev().copied() {
             let Some(recorded) = self.record.status.id(kind).map(str::to_owned) else {

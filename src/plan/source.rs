@@ -22,6 +22,8 @@ pub struct ObservedSource {
     pub settled: bool,
     /// A connection to adopt, until it is.
     pub adopt: Option<Adoption<SourceConnection>>,
+    /// The platform does not let the connection have the wanted label.
+    pub label_refused: bool,
     /// Another resource's marker on the connection is no obstacle.
     pub takes_over: bool,
 }
@@ -34,6 +36,7 @@ impl Default for ObservedSource {
             on_missing: OnRemoteMissing::default(),
             settled: false,
             adopt: None,
+            label_refused: false,
             takes_over: false,
         }
     }
@@ -74,7 +77,7 @@ pub fn plan(desired: &DesiredSource, observed: &ObservedSource) -> Plan {
                 desired
                     .label
                     .changes(kind, &desired.identity, &found.name, &found.description);
-            if operations.is_empty() {
+            if operations.is_empty() || observed.label_refused {
                 return Plan::Done;
             }
             Plan::Run(vec![Step::Patch {

@@ -60,6 +60,10 @@ pub struct ConnectionStatus {
     /// Etag of the operator's last write, with the inner quotes the Flow Service gives it.
     #[schemars(length(max = 256))]
     pub etag: String,
+    /// Hash of the name and description that the Flow Service did not let it be given: they are not tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub refused_label: Option<String>,
 }
 
 /// A mapping set as Data Prep knows it.

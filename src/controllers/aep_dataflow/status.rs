@@ -58,12 +58,30 @@ impl ManagedStatus for AepDataflowStatus {
         }
     }
 
+    fn is_unread(&self, kind: RemoteKind) -> bool {
+        match kind {
+            RemoteKind::TargetConnection => self
+                .target_connection
+                .as_ref()
+                .is_some_and(|found| found.etag.is_empty()),
+            RemoteKind::Flow => self
+                .flow
+                .as_ref()
+                .is_some_and(|flow| flow.etag.is_empty() && flow.state.is_none()),
+            RemoteKind::SourceConnection | RemoteKind::MappingSet => false,
+        }
+    }
+
     fn record(&mut self, kind: RemoteKind, id: &str, etag: &str, version: u64) {
         let (id, etag) = (id.to_owned(), etag.to_owned());
         match kind {
             RemoteKind::SourceConnection => {}
             RemoteKind::TargetConnection => {
-                self.target_connection = Some(ConnectionStatus { id, etag });
+                self.target_connection = Some(ConnectionStatus {
+                    id,
+                    etag,
+                    refused_label: None,
+                });
             }
             RemoteKind::MappingSet => {
                 self.mapping_set = Some(MappingSetStatus {

@@ -16,7 +16,7 @@ use crate::plan::sighting::{Aspects, Expected, Sighted, mapping_hash, wiring_has
 use crate::plan::{Failure, Fate, Known, Plan, RemoteKind, Step, Wait};
 use crate::platform::{Flow, MappingRef};
 use crate::resources::aep_dataflow::DesiredState;
-use crate::resources::conditions::Reason;
+use crate::resources::conditions::{READY, Reason, find};
 use crate::resources::lifecycle::AdoptPolicy;
 use crate::resources::status::MappingSetStatus;
 use crate::resources::{AepDataflow, AepDataflowStatus};
@@ -72,12 +72,14 @@ impl<'a> DataflowSubject<'a> {
             let state = status.flow.as_ref().and_then(|flow| flow.state.as_deref());
             state.is_some_and(|state| desired.is_state(state))
         };
-        // It has been seen running (or stopped) as this spec says.
+        // It has been seen running (or stopped) as this spec says, or somebody was told that it does not.
+        let told = find(&status.conditions, READY)
+            .is_some_and(|ready| ready.reason == Reason::DisabledElsewhere.as_str());
         let settled = trusted
-            && status
-                .flow
-                .as_ref()
-                .is_some_and(|flow| matches!(flow.state.as_deref(), Some("enabled" | "disabled")));
+            && (told || {
+                let state = status.flow.as_ref().and_then(|flow| flow.state.as_deref());
+                state.is_some_and(|state| desired.is_state(state))
+            });
         let observed = ObservedDataflow {
             source,
             target: known(status, RemoteKind::TargetConnection, trusted, str::to_owned),
@@ -200,6 +202,10 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
             }),
             plan => plan,
         }
+    }
+
+    fn repairs(&self) -> bool {
+        self.observed.settled
     }
 
     fn drift(&self, step: &Step) -> Option<Drift> {

@@ -52,11 +52,20 @@ impl ManagedStatus for CustomerIoSourceStatus {
         }
     }
 
+    fn is_unread(&self, kind: RemoteKind) -> bool {
+        kind == RemoteKind::SourceConnection
+            && self
+                .source_connection
+                .as_ref()
+                .is_some_and(|found| found.etag.is_empty())
+    }
+
     fn record(&mut self, kind: RemoteKind, id: &str, etag: &str, _: u64) {
         if kind == RemoteKind::SourceConnection {
             self.source_connection = Some(ConnectionStatus {
                 id: id.to_owned(),
                 etag: etag.to_owned(),
+                refused_label: None,
             });
         }
     }

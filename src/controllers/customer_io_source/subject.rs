@@ -20,8 +20,8 @@ pub struct SourceSubject {
     desired: DesiredSource,
     observed: ObservedSource,
     hash: String,
-    /// The platform does not let the connection be renamed.
-    kept: bool,
+    /// Hash of the wanted label.
+    label: String,
 }
 
 impl SourceSubject {
@@ -32,6 +32,12 @@ impl SourceSubject {
         status: &CustomerIoSourceStatus,
     ) -> Self {
         let hash = desired.hash();
+        let kind = RemoteKind::SourceConnection;
+        let label = format!("{:016x}", desired.label.hash(kind, &desired.identity));
+        let label_refused = status
+            .source_connection
+            .as_ref()
+            .is_some_and(|found| found.refused_label.as_ref() == Some(&label));
         let trusted = status.applied_hash.as_ref() == Some(&hash);
         let source_connection = known(status, RemoteKind::SourceConnection, trusted, str::to_owned);
         Self {
@@ -41,6 +47,7 @@ impl SourceSubject {
                 next_attempt: 1,
                 on_missing: spec.on_remote_missing,
                 settled: trusted,
+                label_refused,
                 adopt: spec
                     .adopt
                     .as_ref()
@@ -56,7 +63,7 @@ impl SourceSubject {
                     .is_some_and(|adopt| adopt.policy == AdoptPolicy::TakeOver),
             },
             hash,
-            kept: false,
+            label,
         }
     }
 
@@ -65,7 +72,7 @@ impl SourceSubject {
         let kind = RemoteKind::SourceConnection;
         let aspects = match &self.observed.source_connection {
             Known::Read(found) => Sighted::from(found).aspects,
-            _ if self.kept => Aspects::default(),
+            _ if self.observed.label_refused => Aspects::default(),
             _ => Aspects {
                 label: Some(self.desired.label.hash(kind, &self.desired.identity)),
                 ..Aspects::default()
@@ -89,6 +96,10 @@ impl SourceSubject {
 impl Subject<CustomerIoSourceStatus> for SourceSubject {
     fn plan(&self, _: &CustomerIoSourceStatus) -> Plan {
         plan(&self.desired, &self.observed)
+    }
+
+    fn repairs(&self) -> bool {
+        self.observed.settled
     }
 
     fn drift(&self, step: &Step) -> Option<Drift> {
@@ -128,7 +139,10 @@ impl Subject<CustomerIoSourceStatus> for SourceSubject {
             Outcome::Created { id, .. } => *slot = Known::Trusted(id.clone()),
             Outcome::Kept { id, .. } => {
                 *slot = Known::Trusted(id.clone());
-                self.kept = true;
+                self.observed.label_refused = true;
+                if let Some(recorded) = &mut status.source_connection {
+                    recorded.refused_label = Some(self.label.clone());
+                }
             }
             Outcome::SourceConnection(found) => {
                 // The etag of a change we act on; one that moved by itself is nobody's news.
