@@ -10,6 +10,14 @@
 //! - [`scenario`] is what happens in a run, [`user`] are the people who do it.
 //! - [`run`] plays a scenario, [`check`] says what has to hold, [`trace`] keeps what happened.
 
+#![allow(
+    clippy::similar_names,
+    clippy::struct_field_names,
+    clippy::struct_excessive_bools,
+    clippy::needless_pass_by_value,
+    reason = "Kubernetes' own words, and switches are what a kind has"
+)]
+
 pub mod api;
 pub mod check;
 pub mod line;

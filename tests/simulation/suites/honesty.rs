@@ -3,6 +3,13 @@
 //!
 //! The binaries of the control plane are found or built as for the playground.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    clippy::nonminimal_bool,
+    reason = "a helper that fails fails its test, and the scripts are one table"
+)]
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
