@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The rate that is never undercut, in calls a second.
-const FLOOR: f64 = 0.1;
+const FLOOR: f64 = 1.0;
 /// The rate that needs no limit, in calls a second.
 const CEILING: f64 = 10_000.0;
 /// The pause after a refusal that does not say how long; doubled while nothing gets through.
