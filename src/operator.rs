@@ -19,6 +19,7 @@ use crate::controllers::events::Events;
 use crate::controllers::inventory::Inventory;
 use crate::controllers::record::LIMIT;
 use crate::controllers::retries::Retries;
+use crate::controllers::rotation::Rotations;
 use crate::controllers::secrets::Secrets;
 use crate::controllers::{self, Wakes};
 use crate::leader::{self, Election, Elector, Lost, Tenure};
@@ -117,6 +118,7 @@ impl Operator {
             platform: Platform::new(service, endpoints, options),
             owner,
             secrets: Secrets::new(settings.protect_secrets, look),
+            rotations: Rotations::default(),
             settings,
             clock,
             tenure,

@@ -20,6 +20,7 @@ use super::drift::Watch;
 use super::events::Events;
 use super::inventory::Inventory;
 use super::retries::Retries;
+use super::rotation::Rotations;
 use super::secrets::Secrets;
 
 /// What every reconcile of this process shares.
@@ -44,6 +45,8 @@ pub struct Context {
     pub journal: Watched,
     /// The Secrets in use.
     pub secrets: Secrets,
+    /// Which of their credentials worked last.
+    pub rotations: Rotations,
     /// What stands in the sandboxes, as listed.
     pub inventory: Inventory,
     /// What is watched for changes made elsewhere.

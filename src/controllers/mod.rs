@@ -14,7 +14,7 @@
 //! | [`managed`] | what the engine needs to know of a kind |
 //! | [`customer_io_source`], [`aep_dataflow`] | what differs: one folder a kind |
 //! | `delete`, [`deletion`] | the way back, the same for every kind: the road, and the subject on it |
-//! | [`credentials`] | Secret to credentials |
+//! | [`credentials`], [`rotation`] | Secret to credentials; new ones are tried before the old are dropped |
 //! | [`secrets`] | keeps a Secret until what needs it is gone |
 //! | [`dependencies`], [`retries`] | who is woken by what, and when a try is due |
 //! | [`events`], [`context`] | what `kubectl describe` shows, and what reconciles share |
@@ -40,6 +40,7 @@ pub mod managed;
 pub mod reconcile;
 pub mod record;
 pub mod retries;
+pub mod rotation;
 mod run;
 pub mod secrets;
 mod turn;

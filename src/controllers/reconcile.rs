@@ -27,6 +27,7 @@ use super::engine::{End, Run, Subject};
 use super::managed::{Managed, ManagedStatus};
 use super::record::{Record, RecordError, within};
 use super::retries::Inputs;
+use super::rotation;
 
 /// What a resource's reconcile found around it.
 #[derive(Debug)]
@@ -174,6 +175,11 @@ async fn converge<K: Kind>(
     if let Some(failure) = elsewhere(&mut record.status, access) {
         return conclude(context, key, &mut record, Some(failure.into()), inputs).await;
     }
+    if let Some(failure) =
+        rotation::check(context, &key.namespace, &mut record.status, access).await
+    {
+        return conclude(context, key, &mut record, Some(failure.into()), inputs).await;
+    }
     let identity = identity(context, &resource, key);
     trust_no_more(&mut record, &resource);
     let sandbox = context
@@ -282,7 +288,8 @@ pub(super) fn renew_rights(context: &Context, end: &End, access: &Access) {
     if let End::Failed { failure, .. } = end
         && failure.reason == Reason::PermissionDenied
     {
-        context.platform.forget(&access.credentials.fingerprint());
+        let fingerprint = access.credentials.fingerprint();
+        context.platform.renew_rights(&fingerprint);
     }
 }
 

@@ -8,6 +8,7 @@
 //! - Callers that need a token at the same time share one call, its failure included.
 //! - A caller that goes away in the middle wedges nobody: the next one in line makes the call.
 //! - However many callers saw the same token refused, it is renewed once.
+//! - Refused credentials are not asked about again for a minute; other credentials are, at once.
 //! - A token is renewed before it ends; should IMS be down just then, the old one serves while it lasts.
 
 use std::collections::HashMap;
@@ -36,6 +37,10 @@ const RENEW_AHEAD: Duration = Duration::from_secs(500);
 const LIFE_UNSTATED: Duration = Duration::from_mins(5);
 /// After a failed early renewal, how long the old token serves before the next attempt.
 const RENEW_PAUSE: Duration = Duration::from_secs(30);
+/// How long a refusal of credentials stands: everybody who uses them shares one call in this time.
+const REFUSED_FOR: Duration = Duration::from_mins(1);
+/// A token is not renewed for its rights before this age.
+const RIGHTS_AGE: Duration = Duration::from_mins(1);
 
 /// A bearer token and its number.
 #[derive(Clone)]
@@ -64,10 +69,19 @@ struct Entry {
 struct State {
     current: Option<Minted>,
     last_failure: Option<ApiError>,
+    /// Until when the last failure, a refusal of the credentials, stands.
+    refused_until: Option<Instant>,
+}
+
+impl State {
+    fn is_refused(&self, now: Instant) -> bool {
+        self.refused_until.is_some_and(|until| now < until)
+    }
 }
 
 struct Minted {
     token: Token,
+    asked_at: Instant,
     renew_at: Instant,
     ends_at: Instant,
 }
@@ -100,6 +114,18 @@ impl Tokens {
             .remove(fingerprint);
     }
 
+    /// The rights a token carries were not enough: a new one is asked for next time, but never more often
+    /// than once in [`RIGHTS_AGE`]. While somebody is asking, the next token has the rights of now anyway.
+    pub(super) fn renew_rights(&self, fingerprint: &Fingerprint) {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries.get(fingerprint)
+            && let Ok(mut state) = entry.state.try_lock()
+            && let Some(minted) = &mut state.current
+        {
+            minted.renew_at = minted.renew_at.min(minted.asked_at + RIGHTS_AGE);
+        }
+    }
+
     async fn obtain(
         &self,
         wire: &Wire,
@@ -120,7 +146,8 @@ impl Tokens {
             return Ok(minted.token.clone());
         }
         // Somebody asked while we stood in line, in vain: that is our answer too.
-        if entry.finished.load(Ordering::Acquire) != seen
+        let in_vain = entry.finished.load(Ordering::Acquire) != seen;
+        if (in_vain || state.is_refused(now))
             && let Some(failure) = &state.last_failure
         {
             return Err(failure.clone());
@@ -135,9 +162,11 @@ impl Tokens {
                     generation,
                 };
                 state.last_failure = None;
+                state.refused_until = None;
                 // Counted from before the request: late rather than too late.
                 state.current = Some(Minted {
                     token: token.clone(),
+                    asked_at: now,
                     renew_at: now + renew_after(life),
                     ends_at: now + life,
                 });
@@ -154,6 +183,8 @@ impl Tokens {
                     minted.renew_at = (Instant::now() + pause).min(minted.ends_at);
                     return Ok(minted.token.clone());
                 }
+                state.refused_until =
+                    (error.class == Class::Credentials).then(|| Instant::now() + REFUSED_FOR);
                 state.last_failure = Some(error.clone());
                 Err(error)
             }
@@ -169,7 +200,7 @@ impl Tokens {
         let now = Instant::now();
         entries.retain(|_, entry| {
             entry.state.try_lock().map_or(true, |state| {
-                state.current.as_ref().is_some_and(|m| now < m.ends_at)
+                state.is_refused(now) || state.current.as_ref().is_some_and(|m| now < m.ends_at)
             })
         });
         Arc::clone(entries.entry(fingerprint).or_default())

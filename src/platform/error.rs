@@ -9,7 +9,7 @@ pub enum Class {
     /// The client id, its secret or its token is refused: wait for the user to change the Secret.
     Credentials,
     /// The credential is known but may not do this: wait for an administrator. A token may carry the
-    /// rights it was minted with, so [`forget`](super::Platform::forget) it before looking again.
+    /// rights it was minted with, so [renew](super::Platform::renew_rights) it before looking again.
     Permission,
     /// The sandbox does not exist, or is not visible to this credential: wait for the user.
     SandboxNotFound,

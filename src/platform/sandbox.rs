@@ -86,6 +86,12 @@ impl Platform {
     pub fn forget(&self, fingerprint: &Fingerprint) {
         self.inner.tokens.forget(fingerprint);
     }
+
+    /// The rights that the token of a credential carries were not enough: the next call asks for a new one,
+    /// unless this one is younger than a minute.
+    pub fn renew_rights(&self, fingerprint: &Fingerprint) {
+        self.inner.tokens.renew_rights(fingerprint);
+    }
 }
 
 /// One sandbox as one credential sees it: all typed calls are methods of this. Cheap to clone.

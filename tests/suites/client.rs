@@ -195,7 +195,7 @@ async fn fifty_concurrent_callers_share_one_token_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fifty_concurrent_callers_share_one_refusal_and_the_next_one_asks_anew() {
+async fn fifty_concurrent_callers_share_one_refusal_which_stands_for_a_minute() {
     let far = Far::new(|earlier, _| {
         if earlier > 0 {
             return token("t", 86_399);
@@ -215,7 +215,38 @@ async fn fifty_concurrent_callers_share_one_refusal_and_the_next_one_asks_anew()
         assert_eq!(call.await.unwrap().unwrap_err().class, Class::Credentials);
     }
     assert_eq!(far.tokens_asked(), 1);
+    tokio::time::advance(Duration::from_secs(59)).await;
+    let again = platform.authenticate(&credentials()).await.unwrap_err();
+    assert_eq!(again.class, Class::Credentials);
+    assert_eq!(far.tokens_asked(), 1);
+    // Neither a changed secret waits for that, nor does its sweep forget it.
+    let changed = Credentials {
+        client_secret: "other".to_owned().into(),
+        ..(*credentials()).clone()
+    };
+    platform.authenticate(&Arc::new(changed)).await.unwrap();
+    platform.authenticate(&credentials()).await.unwrap_err();
+    assert_eq!(far.tokens_asked(), 2);
+    tokio::time::advance(Duration::from_secs(2)).await;
     platform.authenticate(&credentials()).await.unwrap();
+    assert_eq!(far.tokens_asked(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_renewed_for_its_rights_once_a_minute_at_most() {
+    let far = Far::new(|_, _| token("t", 86_399));
+    let platform = far.start(Options::default());
+    platform.authenticate(&credentials()).await.unwrap();
+    for _ in 0..40 {
+        platform.renew_rights(&credentials().fingerprint());
+        platform.authenticate(&credentials()).await.unwrap();
+    }
+    assert_eq!(far.tokens_asked(), 1);
+    tokio::time::advance(Duration::from_secs(61)).await;
+    for _ in 0..40 {
+        platform.renew_rights(&credentials().fingerprint());
+        platform.authenticate(&credentials()).await.unwrap();
+    }
     assert_eq!(far.tokens_asked(), 2);
 }
 

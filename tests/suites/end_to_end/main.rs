@@ -28,6 +28,7 @@ mod lost_replies;
 mod namespace_deletion;
 mod ownership;
 mod rebuilt;
+mod rotation;
 mod take_over;
 mod throttling;
 mod tutorial;

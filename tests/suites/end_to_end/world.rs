@@ -193,6 +193,16 @@ impl World {
         calls.filter(|call| call.operation != "ims.token").collect()
     }
 
+    /// How often a token was asked for since the last [`World::forget_calls`].
+    pub async fn token_calls(&self) -> usize {
+        let emulator = self.stack.emulator();
+        let requests = emulator.get("/_emulator/requests").await.unwrap();
+        let all = requests.as_array().unwrap();
+        all.iter()
+            .filter(|entry| entry["operation"] == "ims.token")
+            .count()
+    }
+
     /// The names of those calls, sorted.
     pub async fn operations(&self) -> Vec<String> {
         let mut names: Vec<String> = self
