@@ -12,6 +12,7 @@ use tracing::info;
 use crate::plan::sighting::{Choice, Sighted, choose};
 use crate::plan::{Failure, Fate, RemoteKind, journal};
 use crate::platform::ApiError;
+use crate::resources::status::Pending;
 
 use super::engine::{End, Run, Subject};
 use super::events::Note;
@@ -40,7 +41,7 @@ impl<K: Kind> Run<'_, K> {
             .iter()
             .rev()
             .copied()
-            .filter(|kind| kind.is_listed() && lacks(&self.record.status, *kind))
+            .filter(|kind| kind.is_listed() && self.begins(*kind))
             .collect();
         // At the same time: the first resource of a sandbox waits for one listing, not for each.
         join_all(
@@ -50,7 +51,7 @@ impl<K: Kind> Run<'_, K> {
         )
         .await;
         for kind in kinds {
-            if !lacks(&self.record.status, kind) {
+            if !self.begins(kind) {
                 continue;
             }
             match self.find(kind).await {
@@ -76,6 +77,15 @@ impl<K: Kind> Run<'_, K> {
         }
     }
 
+    /// Whether nothing of this kind is known: none was made, or an earlier attempt was given up and the next one
+    /// has not been sent.
+    fn begins(&self, kind: RemoteKind) -> bool {
+        let status = &self.record.status;
+        let (uid, journal) = (&self.identity.uid, &self.context.journal);
+        let unsent = |entry: &Pending| journal.is_unsent(uid, kind, entry.attempt);
+        status.id(kind).is_none() && journal::find(status.pending(), kind).is_none_or(unsent)
+    }
+
     async fn find(&self, kind: RemoteKind) -> Result<Choice, ApiError> {
         self.scope.ensure(self.sandbox, kind, None).await?;
         if self.scope.ours(kind, self.identity).is_empty() {
@@ -96,6 +106,8 @@ impl<K: Kind> Run<'_, K> {
     fn take_over(&mut self, subject: &mut impl Subject<K::Status>, it: &Sighted) {
         let status = &mut self.record.status;
         status.record(it.kind, &it.id, "", 0);
+        journal::settle(status.common().pending, it.kind);
+        self.context.journal.forget(&self.identity.uid, it.kind);
         subject.meet(it.kind, Fate::Unread, status);
         for used in &it.uses {
             if K::Status::KINDS.contains(&used.kind) && lacks(status, used.kind) {

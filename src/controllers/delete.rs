@@ -107,6 +107,7 @@ pub(super) async fn delete<K: Kind>(
         sandbox: &sandbox,
         scope: &scope,
         access: &access,
+        frozen: None,
     };
     let suspicion = context.suspicions.take(&identity.uid);
     if resource.deletion_policy() == DeletionPolicy::Delete {

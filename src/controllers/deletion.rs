@@ -96,7 +96,8 @@ impl<S: ManagedStatus> Subject<S> for Deletion {
     fn meet(&mut self, kind: RemoteKind, fate: Fate, status: &S) {
         match fate {
             Fate::Missing => {
-                if let Some(id) = self.way.unread(&status.holdings(), kind) {
+                // Read, or to be released by a change that AEP answers with 404: nothing is to be done to it.
+                if let Some(id) = self.way.untouched(&status.holdings(), kind) {
                     self.way.saw(kind, &id, Sight::Unseen);
                 }
             }

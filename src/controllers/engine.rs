@@ -139,6 +139,8 @@ pub struct Run<'a, K: Kind> {
     pub scope: &'a Scope,
     /// Where the credentials came from, for messages.
     pub access: &'a Access,
+    /// Why nothing new may be made, though what stands is kept up.
+    pub frozen: Option<End>,
 }
 
 impl<K: Kind> Run<'_, K> {
@@ -164,7 +166,11 @@ impl<K: Kind> Run<'_, K> {
                 self.record.flush(Purpose::Result).await?;
                 return Err(RecordError::Stopping);
             }
-            if !consulted && steps.iter().any(|step| step.creates().is_some()) {
+            let creates = steps.iter().any(|step| step.creates().is_some());
+            if creates && let Some(end) = &self.frozen {
+                return Ok(end.clone());
+            }
+            if creates && !consulted {
                 consulted = true;
                 match self.consult(subject).await {
                     Consulted::Nothing => {}
@@ -480,6 +486,14 @@ impl<K: Kind> Run<'_, K> {
             } else {
                 self.nothing_came_of(kind, attempt);
                 subject.meet(kind, Fate::Absent { next: attempt }, &self.record.status);
+                if kind == RemoteKind::Flow && error.class == Class::NotFound && *stale == 0 {
+                    // Something that it is built on is gone: which, is read.
+                    *stale += 1;
+                    for part in [RemoteKind::TargetConnection, RemoteKind::MappingSet] {
+                        subject.meet(part, Fate::Unread, &self.record.status);
+                    }
+                    return None;
+                }
             }
         } else if error.class == Class::NotFound
             && matches!(

@@ -56,8 +56,8 @@ pub trait ManagedStatus:
         let _ = (kind, attempt);
     }
 
-    /// The attempt that made an object whose twins are found by name only: more than 1 says that there may
-    /// be twins.
+    /// The attempt that made an object whose twins no drift check lists: more than 1 says that there may be
+    /// some.
     fn attempt(&self, kind: RemoteKind) -> i64 {
         let _ = kind;
         1

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::plan::marker::Identity;
 use crate::plan::pace::Pace;
 use crate::plan::sighting::Expected;
-use crate::plan::{Failure, Fate, Known, Plan, RemoteKind, journal};
+use crate::plan::{Failure, Fate, Known, Plan, RemoteKind, Step, journal};
 use crate::platform::Sandbox;
 use crate::resources::conditions::Reason;
 use crate::resources::{ABANDON, PROTECT, REQUESTED_AT};
@@ -82,6 +82,12 @@ pub trait Kind:
     /// How to call AEP.
     fn access(surroundings: &Self::Surroundings) -> &Access;
 
+    /// Why nothing new may be made now, though what stands is kept up.
+    fn obstacle(surroundings: &Self::Surroundings) -> Option<End> {
+        let _ = surroundings;
+        None
+    }
+
     /// What in the surroundings makes another try worth while.
     fn versions(surroundings: &Self::Surroundings) -> Vec<String>;
 
@@ -95,14 +101,15 @@ pub trait Kind:
         surroundings: &'a Self::Surroundings,
     ) -> Self::Subject<'a>;
 
-    /// A better explanation of a refusal by the platform, where there is one.
+    /// A better explanation of what the platform answered to `step`, where there is one.
     fn diagnose(
         &self,
         sandbox: &Sandbox,
-        refusal: Failure,
+        step: &Step,
+        failure: Failure,
     ) -> impl Future<Output = Failure> + Send {
-        let _ = sandbox;
-        async { refusal }
+        let _ = (sandbox, step);
+        async { failure }
     }
 
     /// Fills in what a status says beyond ids, once everything stands.
@@ -194,6 +201,7 @@ async fn converge<K: Kind>(
     for kind in suspicion.read {
         subject.meet(kind, Fate::Unread, &record.status);
     }
+    let mut frozen = K::obstacle(&surroundings);
     // In sync, nothing is asked of anybody: neither a token nor a finalizer that stands.
     if matches!(subject.plan(&record.status), Plan::Run(_)) {
         if let Err(error) = context.platform.authenticate(&access.credentials).await {
@@ -203,9 +211,8 @@ async fn converge<K: Kind>(
         if !record.has_finalizer() {
             record.add_finalizer().await?;
         }
-        if let Some(failure) = hold(context, key, access).await? {
-            return conclude(context, key, &mut record, Some(failure.into()), inputs).await;
-        }
+        let hold = hold(context, key, access).await?;
+        frozen = hold.map(End::from).or(frozen);
     } else if record.has_finalizer() && !access.held {
         // A Secret that was made anew, or another one than before.
         hold(context, key, access).await?;
@@ -218,14 +225,16 @@ async fn converge<K: Kind>(
         sandbox: &sandbox,
         scope: &scope,
         access,
+        frozen,
     };
     let end = match run.drive(&mut subject).await? {
-        End::Failed { failure, step } if failure.reason == Reason::RejectedByPlatform => {
-            End::Failed {
-                failure: resource.diagnose(&sandbox, failure).await,
-                step,
-            }
-        }
+        End::Failed {
+            failure,
+            step: Some(step),
+        } => End::Failed {
+            failure: resource.diagnose(&sandbox, &step, failure).await,
+            step: Some(step),
+        },
         end => end,
     };
     if end == End::Done {
@@ -250,7 +259,7 @@ async fn converge<K: Kind>(
     conclude(context, key, &mut record, Some(end), inputs).await
 }
 
-/// Keeps the Secret from going before what it is needed for.
+/// Keeps the Secret from going before what it is needed for; why nothing new may be made with it.
 async fn hold(
     context: &Context,
     key: &Key,

@@ -10,6 +10,7 @@ use crate::plan::sighting::{Sighted, is_twin};
 use crate::plan::{RemoteKind, Step};
 use crate::platform::ApiError;
 
+use super::consult::lacks;
 use super::context::Suspicion;
 use super::engine::Run;
 use super::events::Note;
@@ -18,7 +19,7 @@ use super::managed::ManagedStatus as _;
 use super::reconcile::Kind;
 
 impl<K: Kind> Run<'_, K> {
-    /// Deletes the twins of what status records. That it could not be done is no failure of the resource:
+    /// Deletes the twins of what status records, and of a resource that goes also what no status records. That it could not be done is no failure of the resource:
     /// what it needs stands, and the next drift check finds them again. A listing not older than `fresh` will do.
     pub(super) async fn clear_twins(&mut self, fresh: Duration) {
         if let Err(error) = self.try_clear_twins(fresh).await {
@@ -42,10 +43,14 @@ impl<K: Kind> Run<'_, K> {
         for kind in kinds {
             self.scope.ensure(self.sandbox, kind, Some(since)).await?;
         }
+        let going = self.record.resource.meta().deletion_timestamp.is_some();
         for kind in K::Status::KINDS.iter().rev().copied() {
-            let Some(recorded) = self.record.status.id(kind).map(str::to_owned) else {
+            let status = &self.record.status;
+            // What is under way is looked up.
+            if status.id(kind).is_none() && !(going && lacks(status, kind)) {
                 continue;
-            };
+            }
+            let recorded = status.id(kind).unwrap_or_default().to_owned();
             for twin in self.twins(kind, &recorded).await? {
                 if self.context.stop.is_cancelled() {
                     return Ok(());

@@ -261,12 +261,17 @@ impl Way {
         seen.map(|(_, _, sight)| sight)
     }
 
-    /// Of a kind, the first object that was not looked at yet.
-    pub fn unread(&self, holdings: &[Holding], kind: RemoteKind) -> Option<String> {
-        self.standing(holdings)
-            .into_iter()
-            .find(|(of, id)| *of == kind && self.sight(kind, id).is_none())
-            .map(|(_, id)| id)
+    /// Of a kind, the object that the next step is about: the first that was not looked at yet, else the first
+    /// that is still marked.
+    pub fn untouched(&self, holdings: &[Holding], kind: RemoteKind) -> Option<String> {
+        let standing = self.standing(holdings);
+        let mut of_kind = standing.iter().filter(|(of, _)| *of == kind);
+        let marked = |id: &str| matches!(self.sight(kind, id), Some(Sight::Marked { .. }));
+        of_kind
+            .clone()
+            .find(|(_, id)| self.sight(kind, id).is_none())
+            .or_else(|| of_kind.find(|(_, id)| marked(id)))
+            .map(|(_, id)| id.clone())
     }
 
     /// Drops every sight of a kind: one of them was out of date.

@@ -64,6 +64,11 @@ pub struct ConnectionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub refused_label: Option<String>,
+    /// The attempt that made a target connection, where it was not the first: those before may have left others behind,
+    /// which no drift check lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub attempt: Option<i64>,
 }
 
 /// A mapping set as Data Prep knows it.

@@ -1,16 +1,42 @@
 //! After AEP refused to make a dataflow's objects: whether the spec names a dataset or schema that is
-//! not there. Asked only then, so that a correct spec costs no extra call.
+//! not there, or the source connection has a flow already. Asked only then, so that a correct spec costs
+//! no extra call.
 //!
 //! No public source says how the Flow Service answers a target connection on an unknown dataset, so
 //! the answer is not guessed from its code: Catalog and Schema Registry are asked.
 
 use crate::plan::Failure;
-use crate::platform::{Class, Sandbox};
+use crate::platform::{Class, Filter, Sandbox};
 use crate::resources::aep_dataflow::ExistingDataset;
 use crate::resources::conditions::Reason;
 
+/// A better explanation of why a flow cannot be made yet: a flow that no resource of ours has, such as one
+/// that was let go of, is on the source connection. How AEP says so is documented nowhere, so flows are asked.
+pub async fn source(sandbox: &Sandbox, source: &[String], failure: Failure) -> Failure {
+    let [source] = source else { return failure };
+    let filter = Filter::new().eq("sourceConnectionIds[]", source);
+    let Ok(flows) = sandbox.list_flows(&filter).await else {
+        return failure;
+    };
+    let Some(flow) = flows
+        .into_iter()
+        .find(|flow| flow.source_connection_ids.contains(source) && !flow.state.is_going())
+    else {
+        return failure;
+    };
+    let message = format!(
+        "Flow {} (\"{}\") is on the source connection {source} already, and a source connection carries one flow. Delete \
+         that flow in AEP, have this resource take it over with spec.adopt.flowId, or name another source.",
+        flow.id, flow.name
+    );
+    Failure {
+        note: format!("{message} AEP's answer: {}", failure.note),
+        ..Failure::stalled(Reason::SourceInUse, message)
+    }
+}
+
 /// A better explanation of `refusal`, where there is one.
-pub async fn diagnose(sandbox: &Sandbox, target: &ExistingDataset, refusal: Failure) -> Failure {
+pub async fn target(sandbox: &Sandbox, target: &ExistingDataset, refusal: Failure) -> Failure {
     let ExistingDataset { dataset_id, schema } = target;
     let name = sandbox.name();
     let invalid = |message: String| Failure {

@@ -13,15 +13,17 @@ pub mod subject;
 use super::context::{Context, Side};
 use super::credentials::Access;
 use super::dependencies::{Dependency, Key};
+use super::engine::End;
 use super::managed::ManagedStatus as _;
 use super::reconcile::{Kind, Observed};
 use super::record::RecordError;
-use crate::plan::Failure;
 use crate::plan::dataflow::SourceView;
 use crate::plan::desired::DesiredDataflow;
 use crate::plan::marker::Identity;
 use crate::plan::sighting::Expected;
+use crate::plan::{Failure, Step};
 use crate::platform::Sandbox;
+use crate::resources::conditions::Reason;
 use crate::resources::{AepDataflow, AepDataflowStatus};
 
 use observe::Surroundings;
@@ -61,6 +63,10 @@ impl Kind for AepDataflow {
         &surroundings.access
     }
 
+    fn obstacle(surroundings: &Surroundings) -> Option<End> {
+        surroundings.obstacle.clone()
+    }
+
     fn versions(surroundings: &Surroundings) -> Vec<String> {
         let source = match &surroundings.source {
             SourceView::Standing { id } => id.clone(),
@@ -80,8 +86,16 @@ impl Kind for AepDataflow {
         DataflowSubject::new(context, self, desired, surroundings.source.clone(), status)
     }
 
-    async fn diagnose(&self, sandbox: &Sandbox, refusal: Failure) -> Failure {
-        diagnose::diagnose(sandbox, &self.spec.target.existing, refusal).await
+    async fn diagnose(&self, sandbox: &Sandbox, step: &Step, failure: Failure) -> Failure {
+        match (failure.reason, step) {
+            (Reason::RejectedByPlatform, _) => {
+                diagnose::target(sandbox, &self.spec.target.existing, failure).await
+            }
+            (Reason::Progressing, Step::CreateFlow { body, .. }) => {
+                diagnose::source(sandbox, &body.source_connection_ids, failure).await
+            }
+            _ => failure,
+        }
     }
 
     fn settled(subject: &DataflowSubject<'_>, status: &mut AepDataflowStatus) {

@@ -8,6 +8,7 @@ use crate::controllers::credentials::Access;
 use crate::controllers::customer_io_source::observe as source_observe;
 use crate::controllers::dependencies::{Dependency, Key};
 use crate::controllers::engine::End;
+use crate::controllers::managed::ManagedStatus as _;
 use crate::controllers::reconcile::{Kind as _, Observed};
 use crate::controllers::record::{RecordError, within};
 use crate::plan::claim::FlowProgress;
@@ -27,6 +28,8 @@ pub struct Surroundings {
     pub access: Access,
     /// The source.
     pub source: SourceView,
+    /// Why nothing new may be made on it.
+    pub obstacle: Option<End>,
 }
 
 /// Reads source, Secret and claim.
@@ -39,11 +42,13 @@ pub async fn surroundings(
         Observed::Lacking(end) => return Ok(Observed::Lacking(end)),
     };
     let progress = claim::progress_of(dataflow);
-    // A flow that stands needs nothing of its source but the credentials.
-    if progress != FlowProgress::Standing
-        && let Some(message) = obstacle(&source)
+    // What stands, or may stand, needs nothing of the source but its credentials.
+    let obstacle = obstacle(&source).map(waiting);
+    let status = dataflow.status.as_ref();
+    if status.is_none_or(|status| status.holdings().is_empty())
+        && let Some(end) = obstacle
     {
-        return Ok(Observed::Lacking(waiting(message)));
+        return Ok(Observed::Lacking(end));
     }
     let view = view(&source);
     let access = match source_observe::access(context, &source).await? {
@@ -59,6 +64,7 @@ pub async fn surroundings(
     Ok(Observed::Whole(Surroundings {
         access,
         source: view,
+        obstacle,
     }))
 }
 

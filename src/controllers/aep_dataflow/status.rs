@@ -81,6 +81,7 @@ impl ManagedStatus for AepDataflowStatus {
                     id,
                     etag,
                     refused_label: None,
+                    attempt: None,
                 });
             }
             RemoteKind::MappingSet => {
@@ -101,16 +102,23 @@ impl ManagedStatus for AepDataflowStatus {
     }
 
     fn set_attempt(&mut self, kind: RemoteKind, attempt: i64) {
-        if let (RemoteKind::MappingSet, Some(found)) = (kind, &mut self.mapping_set) {
-            found.attempt = (attempt > 1).then_some(attempt);
+        let attempt = (attempt > 1).then_some(attempt);
+        match (kind, &mut self.mapping_set, &mut self.target_connection) {
+            (RemoteKind::MappingSet, Some(found), _) => found.attempt = attempt,
+            (RemoteKind::TargetConnection, _, Some(found)) => found.attempt = attempt,
+            _ => {}
         }
     }
 
     fn attempt(&self, kind: RemoteKind) -> i64 {
-        match (kind, &self.mapping_set) {
-            (RemoteKind::MappingSet, Some(found)) => found.attempt.unwrap_or(1),
-            _ => 1,
-        }
+        let attempt = match kind {
+            RemoteKind::MappingSet => self.mapping_set.as_ref().and_then(|it| it.attempt),
+            RemoteKind::TargetConnection => {
+                self.target_connection.as_ref().and_then(|it| it.attempt)
+            }
+            RemoteKind::SourceConnection | RemoteKind::Flow => None,
+        };
+        attempt.unwrap_or(1)
     }
 
     fn forget(&mut self, kind: RemoteKind) {

@@ -297,6 +297,7 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
                 ..
             } => {
                 observed.target = Known::Trusted(id.clone());
+                look_at(&mut observed.flow);
                 self.made(status);
             }
             Outcome::Created {
@@ -309,6 +310,7 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
                     id: id.clone(),
                     version: *version,
                 });
+                look_at(&mut observed.flow);
                 self.made(status);
             }
             Outcome::Created {
@@ -413,6 +415,13 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
             return Ok(None);
         }
         claim::check(self.context, self.dataflow, FlowProgress::Pending).await
+    }
+}
+
+/// What a flow that stands is built on was made anew: the flow does not know of it.
+fn look_at(flow: &mut Known<String, Flow>) {
+    if let Known::Trusted(id) = flow {
+        *flow = Known::Recorded(id.clone());
     }
 }
 

@@ -66,6 +66,7 @@ impl ManagedStatus for CustomerIoSourceStatus {
                 id: id.to_owned(),
                 etag: etag.to_owned(),
                 refused_label: None,
+                attempt: None,
             });
         }
     }
