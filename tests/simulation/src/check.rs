@@ -30,6 +30,8 @@ struct Ours {
     resource: String,
     /// Whether a live flow names it; a flow is used by itself.
     used: bool,
+    /// It may stay after its resource, marker and all: the platform does not let every description be changed.
+    retained: bool,
 }
 
 const KINDS: [&str; 4] = ["sourceConnection", "targetConnection", "mappingSet", "flow"];
@@ -37,7 +39,7 @@ const KINDS: [&str; 4] = ["sourceConnection", "targetConnection", "mappingSet", 
 fn ours(world: &World) -> Vec<Ours> {
     let remote = world.remote();
     let list = |kind: &str| remote[kind].as_array().cloned().unwrap_or_default();
-    let flows = list("flow");
+    let flows: Vec<String> = list("flow").iter().map(Value::to_string).collect();
     let mut found = Vec::new();
     for kind in KINDS {
         let place = if kind == "mappingSet" {
@@ -58,17 +60,36 @@ fn ours(world: &World) -> Vec<Ours> {
                 continue;
             }
             let id = object["id"].as_str().unwrap_or_default().to_owned();
-            let used = kind == "flow" || flows.iter().any(|flow| flow.to_string().contains(&id));
+            let used = kind == "flow" || flows.iter().any(|flow| flow.contains(&id));
+            let name = who.rsplit('/').next().unwrap_or_default();
+            let retained = world.is_retained(name);
             found.push(Ours {
                 kind,
                 id,
                 marker: marker.to_owned(),
                 resource: format!("{who} {uid}"),
                 used,
+                retained,
             });
         }
     }
     found
+}
+
+/// The flows that resources let go of and that are nobody's now.
+pub fn left_on_purpose(world: &World) -> Vec<String> {
+    let dataflows = world.api().objects("aepdataflows");
+    let held = |id: &str| dataflows.iter().any(|it| it.to_string().contains(id));
+    let flows = world.remote()["flow"].as_array().cloned();
+    let released = flows.into_iter().flatten().filter_map(|flow| {
+        let (id, says) = (flow["id"].as_str()?, flow["description"].as_str()?);
+        says.ends_with("released]").then(|| id.to_owned())
+    });
+    let marked = ours(world)
+        .into_iter()
+        .filter(|it| it.retained && it.kind == "flow" && !held(&it.id))
+        .map(|it| it.id);
+    released.chain(marked).collect()
 }
 
 /// Never two live objects for one resource that something uses.
@@ -116,17 +137,17 @@ pub fn no_leak(world: &World) -> Result<(), String> {
 pub fn unsettled(world: &World, checks: Checks) -> Option<String> {
     let objects = |plural: &str| world.api().objects(plural);
     let (sources, dataflows) = (objects("customeriosources"), objects("aepdataflows"));
+    let remote = world.remote();
     for source in &sources {
-        if let Some(wrong) = wrong_source(source, &dataflows) {
+        if let Some(wrong) = wrong_source(source, &dataflows, (world, &remote)) {
             return Some(wrong);
         }
     }
     for dataflow in &dataflows {
-        if let Some(wrong) = wrong_dataflow(dataflow, &sources, &dataflows) {
+        if let Some(wrong) = wrong_dataflow(dataflow, &sources, &dataflows, (world, &remote)) {
             return Some(wrong);
         }
     }
-    let remote = world.remote();
     for dataflow in &dataflows {
         if let Some(wrong) = wrong_flow(dataflow, &remote) {
             return Some(wrong);
@@ -154,13 +175,12 @@ pub fn unsettled(world: &World, checks: Checks) -> Option<String> {
         let late = world.is_very_late(&object.marker);
         let what = format!("{} {} {}", object.kind, object.id, object.marker);
         match of {
-            // Nobody is left who could know of it.
-            None if late => {}
+            // Nobody is left who could know of it, or who has a use for it.
+            None if late || object.retained => {}
             None => return Some(format!("orphan: {what}")),
             Some((_, status)) if status.contains(&object.id) => {}
-            // A deletion that is held up settles what was under way when it goes on.
-            Some((_, status))
-                if status.contains("DeletionBlocked") && status.contains("\"pending\"") => {}
+            // What is held up settles what was under way, and clears up, when it goes on.
+            Some((_, status)) if !status.contains("\"Succeeded\"") => {}
             Some(_) if late && !checks.twins_go => {}
             Some(_) => return Some(format!("twin: {what}")),
         }
@@ -203,17 +223,57 @@ fn standing(object: &Value) -> Result<&str, String> {
     Ok(reason)
 }
 
-fn wrong_source(source: &Value, dataflows: &[Value]) -> Option<String> {
+/// What a resource recorded of one of its objects, if that is gone from the platform.
+fn is_lost(remote: &Value, kind: &str, resource: &Value) -> bool {
+    let id = &resource["status"][kind]["id"];
+    let objects = remote[kind].as_array();
+    !id.is_null() && objects.is_none_or(|objects| objects.iter().all(|it| it["id"] != *id))
+}
+
+/// Whether a flow that stands names the object with this id.
+fn is_named(remote: &Value, id: &Value) -> bool {
+    let flows = remote["flow"].as_array();
+    let named = |flow: &Value| flow["sourceConnectionIds"][0] == *id;
+    flows.is_some_and(|flows| flows.iter().any(named))
+}
+
+/// A Secret that goes when the deletions are done that need it, and that nobody can put back before.
+fn is_secret_going(world: &World) -> bool {
+    world.api().objects("secrets").iter().any(deleting)
+}
+
+fn heals(resource: &Value) -> bool {
+    resource["spec"]["onRemoteMissing"] == "Recreate"
+}
+
+fn wrong_source(
+    source: &Value,
+    dataflows: &[Value],
+    (world, remote): (&World, &Value),
+) -> Option<String> {
     let on_it = |dataflow: &&Value| dataflow["spec"]["sourceRef"]["name"] == *name(source);
+    let used = || {
+        dataflows.iter().any(|it| on_it(&it))
+            || is_named(remote, &source["status"]["sourceConnection"]["id"])
+    };
     match standing(source) {
         Err(wrong) => Some(wrong),
         Ok("") if !deleting(source) => None,
-        Ok("DeletionBlocked") if deleting(source) && dataflows.iter().any(|it| on_it(&it)) => None,
+        Ok("SecretMissing") if is_secret_going(world) && !deleting(source) => None,
+        Ok("DeletionBlocked") if deleting(source) && used() => None,
+        Ok("RemoteMissing") if is_lost(remote, "sourceConnection", source) && !heals(source) => {
+            None
+        }
         Ok(reason) => Some(format!("source {} is {reason}: {source}", name(source))),
     }
 }
 
-fn wrong_dataflow(dataflow: &Value, sources: &[Value], dataflows: &[Value]) -> Option<String> {
+fn wrong_dataflow(
+    dataflow: &Value,
+    sources: &[Value],
+    dataflows: &[Value],
+    (world, remote): (&World, &Value),
+) -> Option<String> {
     let source = dataflow["spec"]["sourceRef"]["name"].as_str();
     let rival = dataflows.iter().any(|other| {
         other["spec"]["sourceRef"]["name"].as_str() == source && name(other) != name(dataflow)
@@ -221,11 +281,21 @@ fn wrong_dataflow(dataflow: &Value, sources: &[Value], dataflows: &[Value]) -> O
     let stands = sources
         .iter()
         .any(|other| Some(name(other)) == source && !deleting(other));
+    // A flow that was let go of, on the source all the same.
+    let taken = || {
+        let on = sources.iter().find(|other| Some(name(other)) == source);
+        on.is_some_and(|on| is_named(remote, &on["status"]["sourceConnection"]["id"]))
+    };
     match standing(dataflow) {
         Err(wrong) => Some(wrong),
         Ok("") if !deleting(dataflow) => None,
-        Ok("SourceInUse") if rival && !deleting(dataflow) => None,
+        Ok("SourceInUse") if (rival || taken()) && !deleting(dataflow) => None,
         Ok("WaitingForSource") if !stands && !deleting(dataflow) => None,
+        Ok("SecretMissing") if is_secret_going(world) && !deleting(dataflow) => None,
+        Ok("RemoteMissing") if !deleting(dataflow) && !heals(dataflow) && world.was_meddled() => {
+            None
+        }
+        Ok("DisabledElsewhere") if !deleting(dataflow) && is_stopped(remote, dataflow) => None,
         // Its credentials were with the source, which somebody deleted or made anew elsewhere.
         Ok("DeletionBlocked") if deleting(dataflow) && !stands => None,
         Ok(reason) => Some(format!(
@@ -233,6 +303,13 @@ fn wrong_dataflow(dataflow: &Value, sources: &[Value], dataflows: &[Value]) -> O
             name(dataflow)
         )),
     }
+}
+
+fn is_stopped(remote: &Value, dataflow: &Value) -> bool {
+    let flows = remote["flow"].as_array();
+    let id = &dataflow["status"]["flow"]["id"];
+    let stopped = |flow: &Value| flow["id"] == *id && flow["state"] == "disabled";
+    flows.is_some_and(|flows| flows.iter().any(stopped))
 }
 
 /// A ready dataflow's flow is as its spec says.
@@ -253,8 +330,7 @@ fn wrong_flow(dataflow: &Value, remote: &Value) -> Option<String> {
         Some(name) => name.to_owned(),
         None => format!("{namespace}.{}", name(dataflow)),
     };
-    let edited = flow["name"] == "somebody else's name";
-    if flow["name"] != *wanted && !edited {
+    if flow["name"] != *wanted {
         return Some(format!("flow {id} is not named {wanted}: {flow}"));
     }
     let state = if spec["state"] == "Disabled" {
@@ -292,7 +368,7 @@ pub fn nothing_left(world: &World) -> Result<(), String> {
     }
     let left = ours(world)
         .into_iter()
-        .find(|object| !world.is_very_late(&object.marker));
+        .find(|object| !object.retained && !world.is_very_late(&object.marker));
     match left {
         Some(object) => Err(format!(
             "left behind: {} {} {}",

@@ -45,7 +45,7 @@ pub struct Replica {
 impl Replica {
     /// A replica that will have these lives.
     pub fn new(world: &World, number: u64, ends: Vec<End>, elect: bool) -> Arc<Self> {
-        let args = arguments();
+        let args = arguments(world.net.dice(&["lease"]).chance(100));
         let election = args.leader.election("default").ok().flatten();
         Arc::new(Self {
             world: world.clone(),
@@ -146,10 +146,18 @@ impl Replica {
     }
 }
 
-/// The operator's own defaults.
-fn arguments() -> Box<RunArgs> {
-    match Cli::parse_from(["aep-operator", "run"]).command {
+/// The operator's own defaults; mostly with a longer lease, because renewals are most of what happens in a run of two
+/// replicas.
+fn arguments(short_lease: bool) -> Box<RunArgs> {
+    let run = ["aep-operator", "run"];
+    let long = [
+        "--lease-duration=60s",
+        "--renew-deadline=40s",
+        "--retry-period=10s",
+    ];
+    let long = long.iter().filter(|_| !short_lease);
+    match Cli::parse_from(run.iter().chain(long)).command {
         Command::Run(args) => args,
-        Command::Crds => arguments(),
+        Command::Crds => arguments(short_lease),
     }
 }

@@ -48,6 +48,22 @@ pub enum Act {
     RequestSource(usize),
     /// Somebody changes a flow's name in the platform.
     EditFlow,
+    /// Somebody stops a flow in the platform.
+    StopFlow,
+    /// Somebody deletes a flow in the platform.
+    LoseFlow,
+    /// Somebody deletes a target connection in the platform.
+    LoseTarget,
+    /// What is gone from the platform is made again for this dataflow, from now on.
+    HealDataflow(usize),
+    /// The same for a source.
+    HealSource(usize),
+    /// What this dataflow has in the platform stays when it is deleted.
+    RetainDataflow(usize),
+    /// The same for a source.
+    RetainSource(usize),
+    /// The namespace is deleted with everything in it, the Secret first; afterwards it is there again, empty.
+    DeleteNamespace,
     /// The API server restarts: every watch ends.
     EndWatches,
     /// The API server forgets the past: watches meet 410.
@@ -110,7 +126,7 @@ impl Scenario {
                 index(dice.between(0, sources as u64 - 1)),
                 index(dice.between(0, count - 1)),
             );
-            let act = match dice.between(0, 27) {
+            let act = match dice.between(0, 36) {
                 0 => Act::TakeSecret,
                 1 => Act::GiveSecret,
                 2 => Act::SpoilSecret,
@@ -131,6 +147,14 @@ impl Scenario {
                 23 => Act::Compact,
                 24 => Act::Bookmarks,
                 25 => Act::CreateSource(source),
+                26 => Act::StopFlow,
+                27 => Act::LoseFlow,
+                28 => Act::LoseTarget,
+                29 => Act::HealDataflow(dataflow),
+                30 => Act::HealSource(source),
+                31 => Act::RetainDataflow(dataflow),
+                32 => Act::RetainSource(source),
+                33 if dice.chance(300) => Act::DeleteNamespace,
                 _ => Act::CreateDataflow(dataflow),
             };
             acts.push((at, act));

@@ -4,6 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::api::base64;
+use crate::check;
 use crate::scenario::{Act, Scenario};
 use crate::world::World;
 
@@ -18,6 +19,8 @@ pub struct User {
     scenario: Scenario,
     secrets: u64,
     edits: u64,
+    /// Whether the namespace is being emptied.
+    emptying: bool,
 }
 
 fn sources(name: &str) -> String {
@@ -35,13 +38,13 @@ fn secrets(name: &str) -> String {
 impl User {
     /// The people of a scenario, with a namespace to work in.
     pub fn new(world: &World, scenario: &Scenario) -> Self {
-        let namespace = json!({"metadata": {"name": NAMESPACE}});
-        world.kubectl(Method::POST, "/api/v1/namespaces", Some(&namespace));
+        make_namespace(world);
         Self {
             world: world.clone(),
             scenario: scenario.clone(),
             secrets: 0,
             edits: 0,
+            emptying: false,
         }
     }
 
@@ -98,7 +101,17 @@ impl User {
             Act::SuspendSource(it) => self.suspend(&source_path(it)),
             Act::RequestDataflow(it) => self.request(&dataflow_path(it)),
             Act::RequestSource(it) => self.request(&source_path(it)),
-            Act::EditFlow => self.edit_flow(),
+            Act::EditFlow => {
+                self.meddle("flow", &json!({"merge": {"name": "somebody else's name"}}));
+            }
+            Act::StopFlow => self.meddle("flow", &json!({"merge": {"state": "disabled"}})),
+            Act::LoseFlow => self.meddle("flow", &json!({"delete": true})),
+            Act::LoseTarget => self.meddle("targetConnection", &json!({"delete": true})),
+            Act::HealDataflow(it) => self.patch(&dataflow_path(it), &heal()),
+            Act::HealSource(it) => self.patch(&source_path(it), &heal()),
+            Act::RetainDataflow(it) => self.retain(&dataflow_path(it), &format!("d{it}")),
+            Act::RetainSource(it) => self.retain(&source_path(it), &format!("s{it}")),
+            Act::DeleteNamespace => return self.delete_namespace(),
             Act::EndWatches => self.world.api().end_watches(),
             Act::Compact => {
                 let mut api = self.world.api();
@@ -121,6 +134,15 @@ impl User {
     pub fn delete_all(&mut self) {
         for path in self.all() {
             self.delete(&path);
+        }
+    }
+
+    /// Deletes the flows in the platform that were left there on purpose: a source they are on stays for them.
+    pub fn clear_up(&self) {
+        let left = check::left_on_purpose(&self.world);
+        for id in left {
+            self.world
+                .meddle(&json!({"kind": "flow", "id": id, "delete": true}));
         }
     }
 
@@ -149,6 +171,12 @@ impl User {
         // One that is held although it was deleted is what the operator works with: it can be put right.
         self.patch(&secrets(&format!("/{SECRET}")), &json!({"data": data}));
         stays
+    }
+
+    fn is_secret_held(&self) -> bool {
+        let path = secrets(&format!("/{SECRET}"));
+        let (_, secret) = self.world.kubectl(Method::GET, &path, None);
+        !secret["metadata"]["finalizers"].is_null()
     }
 
     /// Makes something; `false`: one that is going has the name. One that stands is fine.
@@ -183,15 +211,53 @@ impl User {
         self.patch(path, &json!({"metadata": {"annotations": annotation}}));
     }
 
-    fn edit_flow(&self) {
+    /// Changes or deletes an object in the platform's own interface.
+    fn meddle(&self, kind: &str, how: &Value) {
         let remote = self.world.remote();
-        let flows = remote["flow"].as_array();
-        if let Some(id) = flows.and_then(|flows| flows.first()?["id"].as_str()) {
-            let edit = json!({"kind": "flow", "id": id, "merge": {"name": "somebody else's name"}});
-            self.world.control(Method::POST, "edit", &edit);
-            self.world.net.note(format!("edit flow {id}"));
+        let objects = remote[kind].as_array();
+        if let Some(id) = objects.and_then(|objects| objects.first()?["id"].as_str()) {
+            let mut edit = how.clone();
+            edit["kind"] = json!(kind);
+            edit["id"] = json!(id);
+            self.world.meddle(&edit);
         }
     }
+
+    fn retain(&self, path: &str, name: &str) {
+        self.world.retained(name);
+        self.patch(path, &json!({"spec": {"deletionPolicy": "Retain"}}));
+    }
+
+    /// As the namespace controller does, what is in it goes in an order of its own. `false`: not empty yet.
+    fn delete_namespace(&mut self) -> bool {
+        let path = format!("/api/v1/namespaces/{NAMESPACE}");
+        if !self.emptying {
+            // Without it nothing could be deleted in the platform, and none can be made any more.
+            if !self.secret(&self.client_secret()) || !self.is_secret_held() {
+                return false;
+            }
+            self.emptying = true;
+            self.delete(&path);
+            self.delete(&secrets(&format!("/{SECRET}")));
+            self.delete_all();
+        }
+        if !self.world.api().remove_namespace(NAMESPACE) {
+            return false;
+        }
+        self.emptying = false;
+        make_namespace(&self.world);
+        self.secret(&self.client_secret());
+        true
+    }
+}
+
+fn make_namespace(world: &World) {
+    let namespace = json!({"metadata": {"name": NAMESPACE}});
+    world.kubectl(Method::POST, "/api/v1/namespaces", Some(&namespace));
+}
+
+fn heal() -> Value {
+    json!({"spec": {"onRemoteMissing": "Recreate"}})
 }
 
 fn source_path(number: usize) -> String {

@@ -1,6 +1,7 @@
 //! The world around the operator: an API server, a platform, the network between, and the weather.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aep_emulator::host::Host;
@@ -27,6 +28,8 @@ pub struct World {
     pub weather: Arc<Weather>,
     api: Arc<Mutex<ApiServer>>,
     very_late: Arc<Mutex<BTreeSet<String>>>,
+    retained: Arc<Mutex<BTreeSet<String>>>,
+    meddled: Arc<AtomicBool>,
 }
 
 impl World {
@@ -38,6 +41,8 @@ impl World {
             weather: Arc::new(weather),
             api: Arc::default(),
             very_late: Arc::default(),
+            retained: Arc::default(),
+            meddled: Arc::default(),
         }
     }
 
@@ -92,6 +97,18 @@ impl World {
         self.control(Method::GET, "objects", &Value::Null)
     }
 
+    /// Somebody changes or deletes an object in the platform's own interface.
+    pub fn meddle(&self, edit: &Value) {
+        self.meddled.store(true, Ordering::SeqCst);
+        self.control(Method::POST, "edit", edit);
+        self.net.note(format!("somebody: {edit}"));
+    }
+
+    /// Whether somebody ever did.
+    pub fn was_meddled(&self) -> bool {
+        self.meddled.load(Ordering::SeqCst)
+    }
+
     /// Notes that a creation takes effect when its settling time is long over.
     pub fn mark_very_late(&self, body: &[u8]) {
         let text = String::from_utf8_lossy(body);
@@ -102,6 +119,20 @@ impl World {
                 .unwrap_or_else(PoisonError::into_inner);
             late.insert(marker.to_owned());
         }
+    }
+
+    /// Notes that what a resource of this name has may stay when it is deleted.
+    pub fn retained(&self, name: &str) {
+        let retained = &self.retained;
+        let mut retained = retained.lock().unwrap_or_else(PoisonError::into_inner);
+        retained.insert(name.to_owned());
+    }
+
+    /// Whether that was said of a resource of this name.
+    pub fn is_retained(&self, name: &str) -> bool {
+        let retained = &self.retained;
+        let retained = retained.lock().unwrap_or_else(PoisonError::into_inner);
+        retained.contains(name)
     }
 
     /// Whether that was said of this marker.
