@@ -79,6 +79,12 @@ pub struct Options {
     #[serde(rename = "actionDelayMs", with = "millis")]
     pub action_delay: Duration,
 
+    /// How long a deleted flow goes on standing (`delete-finalizing` meanwhile) and using its connections
+    /// and mapping set.
+    #[arg(long, default_value = "0s", value_parser = duration)]
+    #[serde(rename = "deleteDelayMs", with = "millis")]
+    pub delete_delay: Duration,
+
     /// Whether actions want `subOp`, as the published specification says and the prose does not.
     #[arg(long)]
     pub action_needs_sub_op: bool,
@@ -187,6 +193,7 @@ impl Default for Options {
             update_delay: Duration::from_millis(0),
             etag_drift: Duration::from_millis(0),
             action_delay: Duration::from_millis(0),
+            delete_delay: Duration::from_millis(0),
             action_needs_sub_op: false,
             shared_source: Permission::Refused,
             connection_delete_in_use: Permission::Refused,

@@ -302,6 +302,51 @@ fn deletion() {
 }
 
 #[test]
+fn a_deletion_may_take_minutes() {
+    let mut platform = Platform::with(Options {
+        inlet_delay: Duration::from_secs(30),
+        delete_delay: Duration::from_secs(120),
+        mapping_set_delete: MappingSetDelete::RefusedInUse,
+        ..Options::default()
+    });
+    let id = platform.flow("f");
+    let path = format!("{FLOWS}/{id}");
+    let item = platform.get(&path).item().clone();
+    let named = |name: &str| item[name][0].as_str().unwrap().to_owned();
+    let source = format!("{SOURCES}/{}", named("sourceConnectionIds"));
+    let target = format!("{TARGETS}/{}", named("targetConnectionIds"));
+    let mapping = &item["transformations"][0]["params"]["mappingId"];
+    let mapping = format!("{MAPPING_SETS}/{}", mapping.as_str().unwrap());
+
+    assert_eq!(platform.delete(&path).status, 204);
+    // What was due before does not bring it back to life.
+    for later in [0, 30_000, 89_999] {
+        platform.now += later;
+        let reply = platform.get(&path);
+        assert_eq!(reply.item()["state"], "delete-finalizing", "{reply:?}");
+        assert_ne!(reply.item()["etag"], item["etag"]);
+        let listed = platform.get(&format!("{FLOWS}?property=state==delete-finalizing"));
+        assert_eq!(listed.body["items"].as_array().unwrap().len(), 1);
+        refused(&platform.delete(&path), "FLOW-1458-400");
+        let rename = json!([{"op": "replace", "path": "/name", "value": "g"}]);
+        refused(&platform.patch(&path, &rename), "FLOW-1457-400");
+        refused(
+            &platform.post(&format!("{path}/action?op=disable"), &Value::Null),
+            "FLOW-1422-400",
+        );
+        refused(&platform.delete(&source), "FLOW-1447-400");
+        refused(&platform.delete(&target), "FLOW-1447-400");
+        assert_eq!(platform.delete(&mapping).status, 400);
+    }
+    platform.now += 1;
+    refused(&platform.get(&path), "FLOW-1439-404");
+    refused(&platform.delete(&path), "FLOW-1439-404");
+    for path in [source, target, mapping] {
+        assert_eq!(platform.delete(&path).status, 204);
+    }
+}
+
+#[test]
 fn mapping_sets_name_the_row_that_is_wrong() {
     let mut platform = Platform::new();
     for (bad, word) in [

@@ -5,14 +5,18 @@ use serde_json::{Value, json};
 use super::lifecycle::{Transition, index, unindex};
 use super::{
     FLOW_SPEC, Kind, body, created, draft, invalid, no_fields, no_params, spec_id, stamped,
-    text_field,
+    text_field, touch,
 };
 use crate::call::Call;
 use crate::options::{NumberShape, Options};
-use crate::refusal::{Answer, Refusal, empty_reply, flow, flow_about};
+use crate::refusal::{Answer, Refusal, empty_reply, flow, flow_about, flow_on};
 use crate::shelf::{Object, text};
 use crate::time::millis;
 use crate::world::{Caller, Sandbox, World};
+
+/// State of a flow that was deleted and still stands: the error catalogue's word. Assumed: that it can be
+/// read, since no page shows a flow in it.
+const GOING: &str = "delete-finalizing";
 
 /// `POST /flows`.
 pub(super) fn create(world: &mut World, caller: &Caller, call: &Call<'_>) -> Answer {
@@ -348,24 +352,52 @@ fn check_mapping(
     Ok(())
 }
 
-/// `DELETE /flows/{id}`.
+/// `DELETE /flows/{id}`: answered at once, whether the flow goes at once or later.
 pub(super) fn delete(world: &mut World, caller: &Caller, call: &Call<'_>, id: &str) -> Answer {
     no_params(call, &[])?;
     let World {
-        sandboxes, options, ..
+        sandboxes,
+        ids,
+        options,
+        ..
     } = world;
     let sandbox = sandboxes
         .get_mut(&caller.sandbox)
         .ok_or(Refusal::NoRoute(404))?;
-    match sandbox.flows.get(id) {
+    match sandbox.flows.get_mut(id) {
         None => return Err(Kind::Flow.missing(id)),
         Some(item) if item.hidden => {
             return Err(flow("2120-403", "You lack permissions for this operation"));
         }
-        Some(_) => {}
+        Some(item) if is_going(&item.value) => {
+            return Err(flow_on(
+                "1458-400",
+                "The flow cannot be deleted while its deletion is being finalized.",
+                id,
+            ));
+        }
+        Some(item) if !options.delete_delay.is_zero() => {
+            item.value.insert("state".to_owned(), json!(GOING));
+            touch(item, ids, call.now, Some(caller));
+            let at = call.now + millis(options.delete_delay);
+            // Whatever else was on its way does not happen any more.
+            sandbox.due.retain(|(_, flow), _| flow != id);
+            sandbox.due.insert((at, id.to_owned()), Transition::Gone);
+        }
+        Some(_) => vanish(sandbox, options, id),
     }
+    Ok(empty_reply(204))
+}
+
+/// Whether the flow was deleted and still stands.
+pub(super) fn is_going(item: &Object) -> bool {
+    text(item, "state") == Some(GOING)
+}
+
+/// A deleted flow is gone, with its connections where those go along.
+pub(super) fn vanish(sandbox: &mut Sandbox, options: &Options, id: &str) {
     let Some(gone) = remove(sandbox, id) else {
-        return Err(Kind::Flow.missing(id));
+        return;
     };
     if options.flow_delete_takes_connections {
         for source in ids_of(&gone, "sourceConnectionIds") {
@@ -375,7 +407,6 @@ pub(super) fn delete(world: &mut World, caller: &Caller, call: &Call<'_>, id: &s
             sandbox.targets.remove(target);
         }
     }
-    Ok(empty_reply(204))
 }
 
 /// Takes a flow away, with everything that was due for it.

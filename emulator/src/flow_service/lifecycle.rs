@@ -1,10 +1,11 @@
 //! What happens to flows by itself: a new one becomes enabled and gets its inlet, an update settles, an
-//! action completes. All of it computed from the moment of the next call, never by a timer.
+//! action completes, a deletion is through. All of it computed from the moment of the next call, never by a timer.
 
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
+use super::flows::vanish;
 use super::touch;
 use crate::ids::Ids;
 use crate::options::{InletShape, Options};
@@ -26,6 +27,8 @@ pub(crate) enum Transition {
     },
     /// An action is through; the flow takes this state.
     Acted(&'static str),
+    /// A deletion is through.
+    Gone,
     /// The etag moves for no visible reason.
     Drift,
 }
@@ -49,6 +52,9 @@ pub(crate) fn settle(
             let inlet = inlet(sandbox, ids, options);
             inlets.insert(inlet.clone(), name.to_owned());
             enable(sandbox, ids, options, &id, &inlet, at);
+        } else if transition == Transition::Gone {
+            vanish(sandbox, options, &id);
+            continue;
         } else if let Some(item) = sandbox.flows.get_mut(&id) {
             match transition {
                 Transition::Updated { started, ops } => {
@@ -66,7 +72,7 @@ pub(crate) fn settle(
                     item.value.insert("state".to_owned(), json!(state));
                     touch(item, ids, at, None);
                 }
-                Transition::Enable | Transition::Drift => {
+                Transition::Enable | Transition::Gone | Transition::Drift => {
                     touch(item, ids, at, None);
                 }
             }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::flows::{check_wiring, inherited, transformation};
+use super::flows::{check_wiring, inherited, is_going, transformation};
 use super::lifecycle::{Transition, index, unindex};
 use super::{Kind, invalid, no_params, touch, written};
 use crate::call::Call;
@@ -66,6 +66,13 @@ pub(super) fn patch(
         .ok_or(Refusal::NoRoute(404))?;
     let item = item_mut(sandbox, kind, id)?;
     check_match(call, item, true)?;
+    if is_going(&item.value) {
+        return Err(flow_on(
+            "1457-400",
+            "The flow cannot be updated while its deletion is being finalized.",
+            id,
+        ));
+    }
     let state = text(&item.value, "state").unwrap_or_default().to_owned();
     if !matches!(state.as_str(), "enabled" | "disabled" | "draft") {
         return Err(flow_on(
