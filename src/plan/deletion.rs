@@ -5,8 +5,8 @@
 //! 1. What may stand is looked up; of several hits all but one go first, then it is looked up again.
 //! 2. What stands is read: what carries another's marker, or none but `released`, is not ours any more
 //!    and is let go of. No marker at all is ours by its id; a 404 proves nothing, a label hides objects.
-//! 3. `Delete`: a flow goes first, then its target connection and mapping set; a source connection only
-//!    when no flow names it. `Retain`: the marker becomes `released`, where AEP lets it be changed.
+//! 3. `Delete`: a flow goes first, then its target connection, then its mapping set; a source connection
+//!    only when no flow names it. `Retain`: the marker becomes `released`, where AEP lets it be changed.
 
 use k8s_openapi::jiff::Timestamp;
 
@@ -199,9 +199,12 @@ impl Way {
         if let Some(plan) = run(flows.into_iter().map(delete)) {
             return plan;
         }
-        let rest = of(&[RemoteKind::TargetConnection, RemoteKind::MappingSet]);
-        if let Some(plan) = run(rest.into_iter().map(delete)) {
-            return plan;
+        // The target connection first: AEP refuses it in so many words for as long as it takes to delete the
+        // flow. A mapping set that is refused is taken for one that cannot be deleted at all.
+        for kind in [RemoteKind::TargetConnection, RemoteKind::MappingSet] {
+            if let Some(plan) = run(of(&[kind]).into_iter().map(delete)) {
+                return plan;
+            }
         }
         let sources = of(&[RemoteKind::SourceConnection]);
         let (Some((_, id)), users) = (sources.first(), &self.users) else {
