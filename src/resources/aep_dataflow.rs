@@ -89,13 +89,14 @@ use super::status::{self, ConnectionStatus, FlowStatus, MappingSetStatus, Pendin
 pub struct AepDataflowSpec {
     /// The source whose events this dataflow carries. One dataflow per source. Cannot be changed.
     pub source_ref: SourceReference,
-    /// Name of flow and target connection in AEP: one line without `[aep-operator/`. Default: `<namespace>.<name>` of
-    /// this resource.
+    /// Name of the flow in AEP: one line without `[aep-operator/`. Default: `<namespace>.<name>` of this resource. The
+    /// target connection gets it too when it is created, and keeps that name when this one changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "fields::display_name")]
     pub name: Option<String>,
-    /// Description of flow and target connection in AEP: one line without `[aep-operator/`, with which the ownership
-    /// marker starts that the operator adds at the end.
+    /// Description of the flow in AEP: one line without `[aep-operator/`, with which the ownership marker starts that
+    /// the operator adds at the end. The target connection gets it too when it is created, and keeps that description
+    /// when this one changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "fields::description")]
     pub description: Option<String>,
