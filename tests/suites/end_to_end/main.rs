@@ -29,6 +29,7 @@ mod namespace_deletion;
 mod ownership;
 mod rebuilt;
 mod rotation;
+mod slow_deletion;
 mod take_over;
 mod throttling;
 mod tutorial;
