@@ -317,7 +317,9 @@ async fn list(sandbox: &Sandbox, kind: RemoteKind) -> Result<Vec<Sighted>, ApiEr
         RemoteKind::Flow => {
             let filter = by(SOURCE_SPEC_PROPERTY, CUSTOMER_IO_CONNECTION_SPEC);
             let found = sandbox.list_flows(&filter).await?;
-            found.iter().map(Sighted::from).collect()
+            // One that AEP is deleting is as good as gone: taken over, it would leave its resource with nothing.
+            let staying = found.iter().filter(|flow| !flow.state.is_going());
+            staying.map(Sighted::from).collect()
         }
         RemoteKind::MappingSet => Vec::new(),
     })
