@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use http::Method;
 use serde_json::Value;
 
 use crate::world::{OWNER, World, marker_in};
@@ -177,6 +178,7 @@ pub fn unsettled(world: &World, checks: Checks) -> Option<String> {
         match of {
             // Nobody is left who could know of it, or who has a use for it.
             None if late || object.retained => {}
+            None if object.kind == "mappingSet" && sets_stay(world) => {}
             None => return Some(format!("orphan: {what}")),
             Some((_, status)) if status.contains(&object.id) => {}
             // What is held up settles what was under way, and clears up, when it goes on.
@@ -345,6 +347,33 @@ fn wrong_flow(dataflow: &Value, remote: &Value) -> Option<String> {
     if !says.starts_with(spec["description"].as_str().unwrap_or_default()) {
         return Some(format!("flow {id} has another description: {flow}"));
     }
+    wrong_mapping(dataflow, flow, remote)
+}
+
+/// A ready dataflow's flow maps as its spec says.
+fn wrong_mapping(dataflow: &Value, flow: &Value, remote: &Value) -> Option<String> {
+    let (id, used) = (&flow["id"], &flow["transformations"][0]["params"]);
+    let sets = remote["mappingSet"].as_array()?;
+    let Some(set) = sets.iter().find(|set| set["id"] == used["mappingId"]) else {
+        return Some(format!("flow {id} has no mapping set: {flow}"));
+    };
+    let version = |value: &Value| value.to_string().trim_matches('"').to_owned();
+    if version(&used["mappingVersion"]) != version(&set["version"]) {
+        return Some(format!("flow {id} has another version than {set}: {flow}"));
+    }
+    let rows = |of: &Value| of.as_array().cloned().unwrap_or_default();
+    let (wanted, found) = (rows(&dataflow["spec"]["mapping"]), rows(&set["mappings"]));
+    let stands = |row: &Value| {
+        let text = row["value"].as_str().or(row["source"].as_str());
+        found.iter().any(|it| {
+            let source = it["source"].as_str().unwrap_or_default();
+            it["destination"] == row["destination"]
+                && source.trim_matches('"') == text.unwrap_or_default()
+        })
+    };
+    if wanted.len() != found.len() || !wanted.iter().all(stands) {
+        return Some(format!("flow {id} maps otherwise than its spec: {set}"));
+    }
     None
 }
 
@@ -359,7 +388,16 @@ pub fn waiting(world: &World) -> u64 {
         .count() as u64
 }
 
-/// Nothing of ours is left anywhere.
+/// Whether this platform deletes no mapping sets at all.
+fn sets_stay(world: &World) -> bool {
+    let options = world.control(Method::GET, "options", &Value::Null);
+    matches!(
+        options["mappingSetDelete"].as_str(),
+        Some("notFound404" | "notAllowed405")
+    )
+}
+
+/// Nothing of ours is left anywhere, but what this platform does not let go.
 pub fn nothing_left(world: &World) -> Result<(), String> {
     for plural in ["customeriosources", "aepdataflows"] {
         if let Some(object) = world.api().objects(plural).first() {
@@ -368,6 +406,7 @@ pub fn nothing_left(world: &World) -> Result<(), String> {
     }
     let left = ours(world)
         .into_iter()
+        .filter(|object| object.kind != "mappingSet" || !sets_stay(world))
         .find(|object| !object.retained && !world.is_very_late(&object.marker));
     match left {
         Some(object) => Err(format!(

@@ -200,8 +200,7 @@ fn ends(dice: &mut Dice, calm_at: u64) -> Vec<End> {
 }
 
 fn options(dice: &mut Dice) -> Options {
-    let mut seconds =
-        |choices: &[u64]| Duration::from_secs(dice.pick(choices).copied().unwrap_or_default());
+    let mut seconds = |choices: &[u64]| seconds_of(dice, choices);
     let mut options = Options {
         inlet_delay: seconds(&[0, 6, 6, 40]),
         list_lag: seconds(&[0, 0, 5, 30]),
@@ -222,7 +221,13 @@ fn options(dice: &mut Dice) -> Options {
     options.patch_connection = permission(500);
     options.connection_delete_in_use = permission(200);
     options.patch_flow_wiring = permission(300);
+    // Newer choices are rolled after older ones, so that what a seed chose before stays.
+    options.delete_delay = seconds_of(dice, &[0, 0, 0, 120]);
     options
+}
+
+fn seconds_of(dice: &mut Dice, choices: &[u64]) -> Duration {
+    Duration::from_secs(dice.pick(choices).copied().unwrap_or_default())
 }
 
 fn index(number: u64) -> usize {

@@ -1,0 +1,299 @@
+//! What no public source says of the platform, each answer in turn: a dataflow is made, changed in every way, changed
+//! elsewhere, deleted and made again, and after each of these all is as it should be.
+//!
+//! docs/emulator.md has the list of unknowns; a switch that is missing here fails a test.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use aep_emulator::{InletShape, MappingSetDelete, NumberShape, Options, Permission};
+use simulation::check::Checks;
+use simulation::run::run;
+use simulation::scenario::{Act, Scenario};
+use simulation::weather::Weather;
+
+/// One answer to one question.
+struct Unknown {
+    /// The switches that play it, as in docs/emulator.md.
+    switches: &'static [&'static str],
+    /// The answer, in words.
+    answer: &'static str,
+    options: Options,
+    /// A call (its beginning and its status) that happens in the story under this answer only; empty: none is peculiar
+    /// to it.
+    met: (&'static str, &'static str),
+}
+
+fn answers() -> Vec<Unknown> {
+    let row = |switches, answer, met, change: fn(&mut Options)| {
+        let mut options = Options {
+            log_limit: 1,
+            ..Options::default()
+        };
+        change(&mut options);
+        Unknown {
+            switches,
+            answer,
+            options,
+            met,
+        }
+    };
+    let nothing = ("", "");
+    vec![
+        row(&[], "every default", nothing, |_| {}),
+        row(&["--inlet-delay"], "at once", nothing, |it| {
+            it.inlet_delay = Duration::ZERO;
+        }),
+        row(&["--inlet-delay"], "five minutes", nothing, |it| {
+            it.inlet_delay = Duration::from_mins(5);
+        }),
+        row(&["--inlet"], "each flow has its own", nothing, |it| {
+            it.inlet = InletShape::PerFlow;
+        }),
+        row(
+            &["--patch-connection"],
+            "connections can be changed",
+            (
+                "PATCH /data/foundation/flowservice/sourceConnections/",
+                "200",
+            ),
+            |it| it.patch_connection = Permission::Allowed,
+        ),
+        row(
+            &["--patch-flow-wiring"],
+            "a flow's connections can be changed",
+            nothing,
+            |it| it.patch_flow_wiring = Permission::Allowed,
+        ),
+        row(
+            &["--shared-source"],
+            "a source connection serves many flows",
+            nothing,
+            |it| it.shared_source = Permission::Allowed,
+        ),
+        row(
+            &["--connection-delete-in-use"],
+            "a connection in use can be deleted",
+            nothing,
+            |it| it.connection_delete_in_use = Permission::Allowed,
+        ),
+        row(
+            &["--flow-delete-takes-connections"],
+            "a flow takes its connections along",
+            (
+                "DELETE /data/foundation/flowservice/targetConnections/",
+                "404",
+            ),
+            |it| it.flow_delete_takes_connections = true,
+        ),
+        row(
+            &["--mapping-set-delete"],
+            "not while a flow uses it",
+            nothing,
+            |it| it.mapping_set_delete = MappingSetDelete::RefusedInUse,
+        ),
+        row(
+            &["--mapping-set-delete"],
+            "there is no such route",
+            ("DELETE /data/foundation/conversion/mappingSets/", "404"),
+            |it| it.mapping_set_delete = MappingSetDelete::NotFound404,
+        ),
+        row(
+            &["--mapping-set-delete"],
+            "the route does not know the method",
+            ("DELETE /data/foundation/conversion/mappingSets/", "405"),
+            |it| it.mapping_set_delete = MappingSetDelete::NotAllowed405,
+        ),
+        row(
+            &["--update-moves-etag"],
+            "an etag stays after the reply",
+            nothing,
+            |it| it.update_moves_etag = false,
+        ),
+        row(
+            &["--etag-drift"],
+            "an etag moves by itself",
+            nothing,
+            |it| {
+                it.etag_drift = Duration::from_mins(1);
+            },
+        ),
+        row(
+            &["--update-delay"],
+            "an update takes a minute",
+            nothing,
+            |it| {
+                it.update_delay = Duration::from_mins(1);
+            },
+        ),
+        row(
+            &["--action-delay"],
+            "an action takes a minute",
+            nothing,
+            |it| {
+                it.action_delay = Duration::from_mins(1);
+            },
+        ),
+        row(
+            &["--delete-delay", "--mapping-set-delete"],
+            "a deletion takes two minutes, and what the flow names is in use meanwhile",
+            (
+                "DELETE /data/foundation/flowservice/targetConnections/",
+                "400",
+            ),
+            |it| {
+                it.delete_delay = Duration::from_mins(2);
+                it.mapping_set_delete = MappingSetDelete::RefusedInUse;
+            },
+        ),
+        row(
+            &["--delete-delay", "--connection-delete-in-use"],
+            "a deletion takes twenty minutes, and what the flow names goes at once",
+            nothing,
+            |it| {
+                // Longer than the pause before the dataflow is made again.
+                it.delete_delay = Duration::from_mins(20);
+                it.connection_delete_in_use = Permission::Allowed;
+            },
+        ),
+        row(
+            &["--action-needs-sub-op"],
+            "actions want subOp",
+            ("POST /data/foundation/flowservice/flows/", "400"),
+            |it| it.action_needs_sub_op = true,
+        ),
+        row(&["--mapping-version"], "it is a text", nothing, |it| {
+            it.mapping_version = NumberShape::String;
+        }),
+        row(
+            &["--list-lag"],
+            "lists are a minute and a half behind",
+            nothing,
+            |it| it.list_lag = Duration::from_secs(90),
+        ),
+        row(
+            &["--default-page-limit", "--max-page-limit"],
+            "a page has one object",
+            ("continuationToken=", "200"),
+            |it| (it.default_page_limit, it.max_page_limit) = (1, 1),
+        ),
+        row(
+            &["--ims-error-status"],
+            "a refused token request is a 400",
+            ("POST /ims/token/v3", "400"),
+            |it| it.ims_error_status = 400,
+        ),
+        row(
+            &["--token-ttl-in-ms"],
+            "the life of a token is in milliseconds",
+            nothing,
+            |it| it.token_ttl_in_ms = true,
+        ),
+        row(&[], "a token lives for a minute", nothing, |it| {
+            it.token_ttl_s = 60;
+        }),
+    ]
+}
+
+/// Questions that are not asked here: the operator sends nothing through an inlet, reads no flow runs, makes no datasets
+/// and calls no App API; what it makes of 429 is a suite of its own.
+const NOT_MET: [&str; 9] = [
+    "--rate-limit",
+    "--retry-after",
+    "--inlet-disabled-flow",
+    "--inlet-missing-flow",
+    "--dataset-delete-in-use",
+    "--run-window",
+    "--webhook-same-endpoint",
+    "--webhook-partial-put",
+    "--webhook-replies",
+];
+
+/// What happens, one after the other. Another dataflow, on another source, stands beside it.
+const STORY: [Act; 12] = [
+    Act::RenameSource(0),
+    Act::RenameDataflow(0),
+    Act::DescribeDataflow(0),
+    Act::MapDataflow(0),
+    Act::SwitchDataflow(0),
+    Act::EditFlow,
+    Act::SwitchDataflow(0),
+    Act::SpoilSecret,
+    Act::GiveSecret,
+    Act::EditFlow,
+    Act::DeleteDataflow(0),
+    Act::CreateDataflow(0),
+];
+
+/// Between two acts: longer than anything above takes.
+const PAUSE: u64 = 900_000;
+
+fn scenario(options: Options, acts: usize) -> Scenario {
+    let mut story = vec![
+        (1, Act::GiveSecret),
+        (2, Act::CreateSource(0)),
+        (3, Act::CreateDataflow(0)),
+        (4, Act::CreateSource(1)),
+        (5, Act::CreateDataflow(1)),
+    ];
+    for (number, act) in (1..).zip(&STORY[..acts]) {
+        story.push((number * PAUSE, *act));
+    }
+    Scenario {
+        seed: 1,
+        options,
+        sources: 2,
+        dataflows: vec![0, 1],
+        calm_at: story.last().map_or(0, |(at, _)| *at) + 1,
+        acts: story,
+        replicas: vec![vec![]],
+    }
+}
+
+/// The story is told up to each of its acts: then everything has to become as it should be, and stay so.
+#[test]
+fn under_every_answer_each_change_ends_well() {
+    let mut wrong = Vec::new();
+    for unknown in answers() {
+        let who = format!("{} {}", unknown.switches.join(" "), unknown.answer);
+        // A source whose connection went with a dataflow's flow asks what to do (`RemoteMissing`): there the story
+        // ends with everything deleted at once.
+        let end = if unknown.options.flow_delete_takes_connections {
+            STORY.len() - 2
+        } else {
+            STORY.len()
+        };
+        for acts in 0..=end {
+            let scenario = scenario(unknown.options.clone(), acts);
+            let whole = acts == end;
+            let outcome = run(&scenario, Weather::none(), Checks::default(), whole);
+            let last = acts.checked_sub(1).map(|last| STORY[last]);
+            if let Some(violation) = outcome.violation {
+                wrong.push(format!("{who}, after {last:?}: {violation}"));
+            }
+            let (call, status) = unknown.met;
+            let ends = format!("-> {status}");
+            let met = |line: &String| line.contains(call) && line.ends_with(&ends);
+            if whole && !status.is_empty() && !outcome.trace.lines().iter().any(met) {
+                wrong.push(format!("{who}: never met"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The table in docs/emulator.md and the one above have the same switches.
+#[test]
+fn every_unknown_of_the_documentation_is_tried() {
+    let text = std::fs::read_to_string("../../docs/emulator.md").unwrap();
+    let (_, part) = text.split_once("## What no public source says").unwrap();
+    let documented: BTreeSet<&str> = part
+        .split('`')
+        .filter(|word| word.starts_with("--"))
+        .collect();
+    let mut tried: BTreeSet<&str> = NOT_MET.into_iter().collect();
+    for unknown in answers() {
+        tried.extend(unknown.switches);
+    }
+    assert_eq!(documented, tried);
+}
