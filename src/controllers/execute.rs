@@ -208,7 +208,7 @@ async fn delete(sandbox: &Sandbox, kind: RemoteKind, id: &str) -> Result<Outcome
         Ok(Deleted::AlreadyGone) if kind == RemoteKind::MappingSet => {
             match sandbox.get_mapping_set(id, None).await {
                 Ok(_) => false,
-                Err(error) if matches!(error.class, Class::NotFound | Class::Rejected) => true,
+                Err(error) if error.class == Class::NotFound => true,
                 Err(error) => return Err(error),
             }
         }

@@ -254,14 +254,24 @@ impl Sandbox {
     }
 
     /// Reads a mapping set: a version of it, or the newest.
+    ///
+    /// # Errors
+    /// [`Class::NotFound`] if there is none: no source says whether that is a 404 or a 400, and a question that
+    /// names nothing but an id can be wrong in nothing else.
     pub async fn get_mapping_set(
         &self,
         id: &str,
         version: Option<u64>,
     ) -> Result<MappingSet, ApiError> {
         let query = version.map_or_else(String::new, |n| format!("version={n}"));
-        self.fetch(Call::new("get_mapping_set", Method::GET, BASE, &[SETS, id]).query(&query))
-            .await
+        let call = Call::new("get_mapping_set", Method::GET, BASE, &[SETS, id]).query(&query);
+        self.fetch(call).await.map_err(|error| match error.class {
+            Class::Rejected => ApiError {
+                class: Class::NotFound,
+                ..error
+            },
+            _ => error,
+        })
     }
 
     /// Replaces the content of a mapping set, which makes a new version. Flows keep theirs until patched.

@@ -68,7 +68,9 @@ impl ManagedStatus for AepDataflowStatus {
                 .flow
                 .as_ref()
                 .is_some_and(|flow| flow.etag.is_empty() && flow.state.is_none()),
-            RemoteKind::SourceConnection | RemoteKind::MappingSet => false,
+            // A listing shows it as what a flow uses.
+            RemoteKind::MappingSet => self.is_unread(RemoteKind::Flow),
+            RemoteKind::SourceConnection => false,
         }
     }
 

@@ -404,6 +404,14 @@ pub fn nothing_left(world: &World) -> Result<(), String> {
             return Err(format!("still there after its deletion: {object}"));
         }
     }
+    let secrets = world.api().objects("secrets");
+    if let Some(secret) = secrets
+        .iter()
+        .find(|it| it["metadata"]["finalizers"][0].is_string())
+    {
+        let name = &secret["metadata"]["name"];
+        return Err(format!("Secret {name} is held by nobody's finalizer"));
+    }
     let left = ours(world)
         .into_iter()
         .filter(|object| object.kind != "mappingSet" || !sets_stay(world))

@@ -9,7 +9,7 @@ use simulation::check::Checks;
 use simulation::run::run_seed;
 
 /// What `cargo test` runs; `cargo playground soak` runs as many as asked for.
-const SEEDS: u64 = 100;
+const SEEDS: u64 = 2_000;
 
 #[test]
 fn no_seed_breaks_a_promise() {
