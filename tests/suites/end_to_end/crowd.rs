@@ -32,7 +32,7 @@ pub fn pairs(count: usize) -> Vec<Value> {
 }
 
 /// A source and its dataflow, of the same name.
-fn pair(number: usize) -> [Value; 2] {
+pub fn pair(number: usize) -> [Value; 2] {
     let name = format!("crowd-{number:04}");
     [
         changed(source(&name), "/spec/name", json!(format!("Source {name}"))),
@@ -112,11 +112,16 @@ fn wrong(resources: &[Value], objects: &Value) -> Vec<String> {
 impl World {
     /// Applies many manifests with one command, one request each.
     pub async fn apply_all(&self, manifests: &[Value]) {
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": manifests}).to_string();
-        let apply = ["apply", "--server-side", "-f", "-"];
-        self.try_kubectl(&apply, Some(&list))
+        self.try_apply_all(manifests)
             .await
             .unwrap_or_else(|error| panic!("{error:#}"));
+    }
+
+    /// The same, where it may fail: what is just going cannot be applied.
+    pub async fn try_apply_all(&self, manifests: &[Value]) -> anyhow::Result<()> {
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": manifests}).to_string();
+        let apply = ["apply", "--server-side", "-f", "-"];
+        self.try_kubectl(&apply, Some(&list)).await.map(drop)
     }
 
     /// All sources and dataflows as they stand.
