@@ -94,11 +94,13 @@ impl<K: Kind> Run<'_, K> {
         let now = Instant::now();
         let fresh = now.checked_sub(FRESH).unwrap_or(now);
         self.scope.ensure(self.sandbox, kind, Some(fresh)).await?;
-        let found = self.scope.ours(kind, self.identity);
-        if found.len() > 1 {
-            self.scope
-                .ensure(self.sandbox, RemoteKind::Flow, Some(fresh))
-                .await?;
+        self.scope
+            .ensure(self.sandbox, RemoteKind::Flow, Some(fresh))
+            .await?;
+        let mut found = self.scope.ours(kind, self.identity);
+        if kind == RemoteKind::TargetConnection {
+            // With a flow that was let go of it was let go of too: AEP may not have let its marker be changed.
+            found.retain(|it| self.scope.used_elsewhere(&it.id, self.identity).is_none());
         }
         Ok(choose(self.identity, &found, |id| self.scope.is_used(id)))
     }

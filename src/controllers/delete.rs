@@ -12,7 +12,8 @@ use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::controller::Action;
 use tracing::info;
 
-use crate::plan::Failure;
+use crate::plan::marker::Identity;
+use crate::plan::{Failure, RemoteKind, Step};
 use crate::plan::{deletion, journal};
 use crate::resources::conditions::Reason;
 use crate::resources::lifecycle::DeletionPolicy;
@@ -25,6 +26,7 @@ use super::deletion::{Deletion, describe};
 use super::dependencies::Key;
 use super::engine::{End, Run};
 use super::events::Note;
+use super::inventory::Scope;
 use super::managed::ManagedStatus as _;
 use super::reconcile::{Kind, Observed, elsewhere, forget, identity, inputs, renew_rights, unsent};
 use super::record::{Record, RecordError, within};
@@ -130,10 +132,37 @@ pub(super) async fn delete<K: Kind>(
             finish(context, key, record).await
         }
         end => {
+            let end = in_use_elsewhere(&scope, &identity, end);
             renew_rights(context, &end, &access);
             let end = blocked(end, &record.status);
             conclude(context, key, &mut record, Some(end), inputs).await
         }
+    }
+}
+
+/// AEP does not delete a target connection that a flow names: not for as long as that is somebody else's flow.
+fn in_use_elsewhere(scope: &Scope, identity: &Identity, end: End) -> End {
+    match end {
+        End::Failed {
+            failure,
+            step: Some(step),
+        } if failure.reason == Reason::Progressing => {
+            let other = match &*step {
+                Step::Delete {
+                    kind: RemoteKind::TargetConnection,
+                    id,
+                } => Some(id).zip(scope.used_elsewhere(id, identity)),
+                _ => None,
+            };
+            let failure = other.map_or(failure, |(id, flow)| {
+                Failure::target_connection_in_use(id, &flow.id)
+            });
+            End::Failed {
+                failure,
+                step: Some(step),
+            }
+        }
+        end => end,
     }
 }
 

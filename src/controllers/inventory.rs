@@ -157,6 +157,17 @@ impl Scope {
         self.of(kind)?.state().objects.get(id).cloned()
     }
 
+    /// A listed flow that names the object `id` and is not marked as of the resource `identity`.
+    pub fn used_elsewhere(&self, id: &str, identity: &Identity) -> Option<Sighted> {
+        let state = self.flows.state();
+        let others = state.objects.values().find(|flow| {
+            let marker = flow.marker.as_ref();
+            flow.uses.iter().any(|it| it.id == id)
+                && !marker.is_some_and(|marker| marker.identity.same_resource(identity))
+        });
+        others.cloned()
+    }
+
     /// Whether a listed flow names the object `id`.
     pub fn is_used(&self, id: &str) -> bool {
         let state = self.flows.state();

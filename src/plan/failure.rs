@@ -170,6 +170,18 @@ impl Failure {
         )
     }
 
+    /// A target connection cannot be deleted while a flow names it, and it is not this resource's flow.
+    pub fn target_connection_in_use(id: &str, flow: &str) -> Self {
+        Self::stalled(
+            Reason::DeletionBlocked,
+            format!(
+                "Target connection {id} is used by flow {flow}, which is not this resource's. Delete that flow in AEP, and \
+                 the target connection then goes by itself; or, to leave both there, annotate this resource with \
+                 {ABANDON}=true."
+            ),
+        )
+    }
+
     /// A source connection cannot be deleted while a flow names it.
     pub fn source_connection_in_use(id: &str, flows: &[String]) -> Self {
         Self::stalled(

@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+/// Numbers of one replica's incarnations; they follow the replica's own, in hundreds.
+pub const LIVES: u64 = 100;
+
 /// A side of a call at which a process can die.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
@@ -72,6 +75,11 @@ impl Line {
                 died: Notify::new(),
             }),
         }
+    }
+
+    /// Whose incarnation it is.
+    pub fn replica(&self) -> u64 {
+        self.number / LIVES
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -16,7 +16,7 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use tokio_util::sync::CancellationToken;
 
-use crate::line::{Death, Line};
+use crate::line::{Death, LIVES, Line};
 use crate::random::Dice;
 use crate::transport;
 use crate::world::{OWNER, World};
@@ -85,7 +85,7 @@ impl Replica {
             Some(End::Killed(death)) => death,
             _ => Death::Never,
         };
-        let line = Line::new(self.number * 100 + life, death);
+        let line = Line::new(self.number * LIVES + life, death);
         *self.line.lock().unwrap_or_else(PoisonError::into_inner) = Some(line.clone());
         net.note(format!("start #{} {end:?}", line.number));
         net.count("lives");

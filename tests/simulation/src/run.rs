@@ -229,6 +229,9 @@ async fn rest(world: &World, time: Duration) -> Result<(), String> {
 fn sound(world: &World) -> Result<(), String> {
     check::never_two(world)?;
     check::no_leak(world)?;
+    if let Some(trespass) = world.trespass() {
+        return Err(trespass);
+    }
     let panics = PANICS.with(Cell::get);
     if panics > 0 {
         return Err(format!("{panics} panics"));

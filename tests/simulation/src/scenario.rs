@@ -64,6 +64,8 @@ pub enum Act {
     RetainSource(usize),
     /// The namespace is deleted with everything in it, the Secret first; afterwards it is there again, empty.
     DeleteNamespace,
+    /// A replica (counted from 1) is cut off from the API server for so many seconds.
+    CutOff(u64, u64),
     /// The API server restarts: every watch ends.
     EndWatches,
     /// The API server forgets the past: watches meet 410.
@@ -169,8 +171,15 @@ impl Scenario {
                 acts.push((at + pause.unwrap_or(1), again));
             }
         }
-        acts.sort_by_key(|(at, _)| *at);
         let count = if dice.chance(100) { 2 } else { 1 };
+        if count > 1 {
+            for _ in 0..dice.between(0, 4) {
+                let at = dice.between(1_000, calm_at);
+                let (replica, time) = (dice.between(1, count), dice.between(5, 150));
+                acts.push((at, Act::CutOff(replica, time)));
+            }
+        }
+        acts.sort_by_key(|(at, _)| *at);
         let replicas = (0..count).map(|_| ends(&mut dice, calm_at)).collect();
         Self {
             seed,

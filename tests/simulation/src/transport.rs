@@ -62,7 +62,10 @@ async fn carry_kube(
     let number = line.number.to_string();
     let mut dice = net.dice(&["kube", &number, &name]);
     let watch = name.contains("watch=true");
-    let fault = world.weather.kube(&mut dice);
+    let fault = match world.weather.kube(&mut dice) {
+        _ if world.is_cut_off(line.replica()) => Some(KubeFault::Hang),
+        fault => fault,
+    };
     net.count("kube calls");
     let delay = dice.between(1, KUBE_DELAY);
     net.slot(&mut dice, delay).await;
@@ -202,6 +205,7 @@ pub fn platform(world: &World, line: &Line) -> HttpService {
             ) {
                 return std::future::pending().await;
             }
+            world.starts_call(line.replica(), &name(&request));
             let (reply, replied) = oneshot::channel();
             tokio::spawn(carry_platform(world, line, request, reply));
             match replied.await {

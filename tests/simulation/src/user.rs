@@ -112,6 +112,7 @@ impl User {
             Act::RetainDataflow(it) => self.retain(&dataflow_path(it), &format!("d{it}")),
             Act::RetainSource(it) => self.retain(&source_path(it), &format!("s{it}")),
             Act::DeleteNamespace => return self.delete_namespace(),
+            Act::CutOff(replica, seconds) => self.world.cut_off(replica, seconds * 1_000),
             Act::EndWatches => self.world.api().end_watches(),
             Act::Compact => {
                 let mut api = self.world.api();

@@ -1,6 +1,6 @@
 //! The world around the operator: an API server, a platform, the network between, and the weather.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,6 +30,10 @@ pub struct World {
     very_late: Arc<Mutex<BTreeSet<String>>>,
     retained: Arc<Mutex<BTreeSet<String>>>,
     meddled: Arc<AtomicBool>,
+    /// Replicas that are cut off from the API server, and until when.
+    cut: Arc<Mutex<BTreeMap<u64, u64>>>,
+    /// Calls to the platform by a replica while another one led.
+    trespasses: Arc<Mutex<Vec<String>>>,
 }
 
 impl World {
@@ -43,6 +47,8 @@ impl World {
             very_late: Arc::default(),
             retained: Arc::default(),
             meddled: Arc::default(),
+            cut: Arc::default(),
+            trespasses: Arc::default(),
         }
     }
 
@@ -107,6 +113,47 @@ impl World {
     /// Whether somebody ever did.
     pub fn was_meddled(&self) -> bool {
         self.meddled.load(Ordering::SeqCst)
+    }
+
+    /// Cuts a replica off from the API server for so many milliseconds.
+    pub fn cut_off(&self, replica: u64, time: u64) {
+        let mut cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
+        cut.insert(replica, self.net.elapsed() + time);
+    }
+
+    /// Whether it is cut off now.
+    pub fn is_cut_off(&self, replica: u64) -> bool {
+        let cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
+        cut.get(&replica)
+            .is_some_and(|until| self.net.elapsed() < *until)
+    }
+
+    /// A replica starts a call to the platform: nobody else may lead.
+    pub fn starts_call(&self, replica: u64, call: &str) {
+        let leases = self.api().objects("leases");
+        let holder = leases
+            .first()
+            .and_then(|lease| lease["spec"]["holderIdentity"].as_str());
+        if let Some(holder) = holder
+            && !holder.is_empty()
+            && !holder.starts_with(&format!("replica-{replica}_"))
+        {
+            let trespass = format!("replica {replica} starts {call} while {holder} leads");
+            let mut all = self
+                .trespasses
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            all.push(trespass);
+        }
+    }
+
+    /// The first call that a replica started while another one led.
+    pub fn trespass(&self) -> Option<String> {
+        let all = self
+            .trespasses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.first().cloned()
     }
 
     /// Notes that a creation takes effect when its settling time is long over.
