@@ -305,7 +305,7 @@ fn deletion() {
 fn a_deletion_may_take_minutes() {
     let mut platform = Platform::with(Options {
         inlet_delay: Duration::from_secs(30),
-        delete_delay: Duration::from_secs(120),
+        delete_delay: Duration::from_mins(2),
         mapping_set_delete: MappingSetDelete::RefusedInUse,
         ..Options::default()
     });

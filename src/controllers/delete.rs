@@ -122,10 +122,7 @@ pub(super) async fn delete<K: Kind>(
         run.clear_twins(fresh).await;
     }
     let ended = run.drive(&mut subject).await?;
-    if !subject.let_go.is_empty() {
-        let note = format!("Not deleted: {}.", subject.let_go.join("; "));
-        record.notes.push(left_alone("LetGo", note));
-    }
+    not_ours(&mut record, &subject.let_go);
     match ended {
         End::Done => {
             retained(&mut record);
@@ -209,6 +206,14 @@ async fn let_go<K: Kind>(
         record.notes.push(left_alone(reason, note));
     }
     finish(context, key, record).await
+}
+
+/// What turned out to be somebody else's by now stays.
+fn not_ours<K: Kind>(record: &mut Record<K>, let_go: &[String]) {
+    if !let_go.is_empty() {
+        let note = format!("Not deleted: {}.", let_go.join("; "));
+        record.notes.push(left_alone("LetGo", note));
+    }
 }
 
 /// What status still holds after a deletion stays on purpose.
