@@ -284,7 +284,9 @@ pub(super) fn objects(world: &World) -> Value {
             }
         }
         for set in sandbox.mapping_sets.iter() {
-            if let Some(Value::Object(shown)) = set.latest().map(|version| set.show(version)) {
+            if let Some(Value::Object(mut shown)) = set.latest().map(|version| set.show(version)) {
+                let versions: Vec<Value> = set.versions.iter().map(|it| set.show(it)).collect();
+                shown.insert("versions".to_owned(), json!(versions));
                 add("mappingSet", name, &set.id, &shown);
             }
         }
