@@ -9,6 +9,7 @@ use crate::json_patch;
 use crate::refusal::{Answer, Refusal, json_reply, with_header};
 use crate::schema_registry::major_version;
 use crate::shelf::{Item, Object, text};
+use crate::time::millis;
 use crate::world::{Caller, Sandbox, World};
 
 const WRITABLE: &[&str] = &[
@@ -55,7 +56,7 @@ pub(crate) fn store(
     sandbox: &mut Sandbox,
     ids: &mut Ids,
     caller: &Caller,
-    now: u64,
+    (now, listed_from): (u64, u64),
     id: &str,
     body: Object,
 ) {
@@ -88,7 +89,7 @@ pub(crate) fn store(
     if let Value::Object(added) = added {
         value.extend(added);
     }
-    sandbox.datasets.insert(id, value, 0);
+    sandbox.datasets.insert(id, value, listed_from);
 }
 
 fn create(world: &mut World, caller: &Caller, call: &Call<'_>) -> Answer {
@@ -99,13 +100,15 @@ fn create(world: &mut World, caller: &Caller, call: &Call<'_>) -> Answer {
     if text(&body, "name").is_none_or(|name| name.trim().is_empty()) {
         return Err(invalid("The field name is required"));
     }
+    let listed_from = call.now + millis(world.options.list_lag);
     let World { sandboxes, ids, .. } = world;
     let sandbox = sandboxes
         .get_mut(&caller.sandbox)
         .ok_or(Refusal::NoRoute(404))?;
     check_fields(sandbox, &body)?;
     let id = ids.hex(24);
-    store(sandbox, ids, caller, call.now, &id, body);
+    let times = (call.now, listed_from);
+    store(sandbox, ids, caller, times, &id, body);
     Ok(with_header(
         json_reply(201, &named(&id)),
         "location",
@@ -218,10 +221,14 @@ fn list(world: &mut World, caller: &Caller, call: &Call<'_>) -> Answer {
                 .is_none_or(|want| shown(item.value.get(*name)).as_deref() == Some(want))
         });
         equal
-            && call.params("tags").all(|tag| tagged(&item.value, tag))
+            && call
+                .params("tags")
+                .flat_map(|tags| tags.split(','))
+                .all(|tag| tagged(&item.value, tag))
             && patterns.iter().all(|pattern| pattern.holds(&item.value))
     };
-    let mut items: Vec<&Item> = sandbox.datasets.iter().filter(wanted).collect();
+    let listed = sandbox.datasets.listed(call.now).map(|(_, item)| item);
+    let mut items: Vec<&Item> = listed.filter(wanted).collect();
     if call
         .param("orderBy")
         .is_some_and(|order| order.starts_with("desc:") || order.starts_with('-'))
@@ -244,7 +251,7 @@ fn shown(value: Option<&Value>) -> Option<String> {
     })
 }
 
-/// `key:value`, where `*` stands for anything.
+/// `key:value`, where `*` stands for anything. A comma between several means "and".
 fn tagged(dataset: &Object, tag: &str) -> bool {
     let (key, wanted) = tag.split_once(':').unwrap_or((tag, "*"));
     let values = dataset

@@ -46,6 +46,7 @@ pub use customer_io::{Delivery, DeliveryResult};
 pub use emulator::Emulator;
 pub use faults::{Commit, FaultRule, Plan, PlannedReply};
 pub use options::{
-    InletAnswer, InletShape, MappingSetDelete, NumberShape, Options, Permission, WebhookReply,
+    BadMapping, BreakingChange, InletAnswer, InletShape, MappingSetDelete, NumberShape, Options,
+    Permission, SpecSight, WebhookReply,
 };
 pub use seed::{Seed, SeedObject};

@@ -117,6 +117,21 @@ pub struct Options {
     #[arg(long, value_enum, default_value_t)]
     pub dataset_delete_in_use: Permission,
 
+    /// From when on a schema refuses changes that break records: the troubleshooting guide says since a dataset
+    /// was made for it, the schema guide since there is data.
+    #[arg(long, value_enum, default_value_t)]
+    pub breaking_change: BreakingChange,
+
+    /// How bad rows or expressions are answered when they are validated: with a verdict, as on Adobe's pages, or
+    /// with a 400, which the specification has too.
+    #[arg(long, value_enum, default_value_t)]
+    pub bad_mapping: BadMapping,
+
+    /// Whether the organization sees the connection spec of Customer.io, a source in beta; and how it is told
+    /// that it does not.
+    #[arg(long, value_enum, default_value_t)]
+    pub customer_io_spec: SpecSight,
+
     /// `mappingVersion` in flows as the number that was sent, or as a string, as the flow spec types it.
     #[arg(long, value_enum, default_value_t)]
     pub mapping_version: NumberShape,
@@ -149,6 +164,15 @@ pub struct Options {
     #[arg(long, default_value = "60s", value_parser = duration)]
     #[serde(rename = "runWindowMs", with = "millis")]
     pub run_window: Duration,
+
+    /// How long a flow run is listed after its window; 0: for ever (retention is not public).
+    #[arg(long, default_value = "0s", value_parser = duration)]
+    #[serde(rename = "runRetentionMs", with = "millis")]
+    pub run_retention: Duration,
+
+    /// Whether a run is listed, as under way, while its window is open.
+    #[arg(long)]
+    pub run_in_progress: bool,
 
     /// Whether Customer.io takes two webhooks with the same endpoint.
     #[arg(long, value_enum, default_value_t = Permission::Allowed)]
@@ -202,6 +226,9 @@ impl Default for Options {
             patch_connection: Permission::Refused,
             mapping_set_delete: MappingSetDelete::Supported,
             dataset_delete_in_use: Permission::Refused,
+            breaking_change: BreakingChange::WithDataset,
+            bad_mapping: BadMapping::Verdict,
+            customer_io_spec: SpecSight::Visible,
             mapping_version: NumberShape::Number,
             ims_error_status: 401,
             token_ttl_s: 86_399,
@@ -210,6 +237,8 @@ impl Default for Options {
             inlet_disabled_flow: InletAnswer::Lost,
             inlet_missing_flow: InletAnswer::BadRequest,
             run_window: Duration::from_mins(1),
+            run_retention: Duration::ZERO,
+            run_in_progress: false,
             webhook_same_endpoint: Permission::Allowed,
             webhook_partial_put: Permission::Refused,
             webhook_replies: WebhookReply::Flat,
@@ -250,6 +279,41 @@ pub enum MappingSetDelete {
     NotFound404,
     /// 405: the route does not know the method.
     NotAllowed405,
+}
+
+/// From when on a schema refuses breaking changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "camelCase")]
+pub enum BreakingChange {
+    /// Once a dataset is made for it.
+    #[default]
+    WithDataset,
+    /// Once such a dataset holds data.
+    WithData,
+}
+
+/// How a mapping or an expression that is wrong is told so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "camelCase")]
+pub enum BadMapping {
+    /// 200 with `FAILED` for each bad row; `false` for an expression.
+    #[default]
+    Verdict,
+    /// 400 with a message.
+    Refused,
+}
+
+/// How a spec looks to the organization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "camelCase")]
+pub enum SpecSight {
+    /// There.
+    #[default]
+    Visible,
+    /// Not found, and not a valid spec in a creation.
+    NotFound,
+    /// Known, but the organization is not entitled to it.
+    NotEntitled,
 }
 
 /// How a number comes back.

@@ -148,6 +148,7 @@ impl World {
             caller: &caller,
             tenant,
             now: 0,
+            listed_from: 0,
         };
         match object {
             SeedObject::FieldGroup(_, id, Value::Object(body)) => {
@@ -157,7 +158,7 @@ impl World {
                 schema_registry::store(sandbox, ids, &author, Kind::Schema, &id, body);
             }
             SeedObject::Dataset(_, id, Value::Object(body)) => {
-                catalog::store(sandbox, ids, &caller, 0, &id, body);
+                catalog::store(sandbox, ids, &caller, (0, 0), &id, body);
             }
             _ => {}
         }

@@ -16,6 +16,8 @@ pub(super) struct Call {
     pub(super) path: Result<String, ApiError>,
     pub(super) accept: String,
     pub(super) if_match: Option<String>,
+    /// The type of the body, if there is one.
+    pub(super) content_type: &'static str,
     pub(super) body: Option<Bytes>,
 }
 
@@ -49,6 +51,7 @@ impl Call {
             path,
             accept: "application/json".into(),
             if_match: None,
+            content_type: "application/json",
             body: None,
         }
     }
@@ -71,6 +74,11 @@ impl Call {
 
     pub(super) fn if_match(mut self, etag: &str) -> Self {
         self.if_match = Some(etag.to_owned());
+        self
+    }
+
+    pub(super) fn content_type(mut self, media_type: &'static str) -> Self {
+        self.content_type = media_type;
         self
     }
 

@@ -80,6 +80,11 @@ pub(super) fn token_refused(error: &ApiError) -> bool {
     }
 }
 
+/// The number of a Flow Service error: 1100 in `FLOW-1100-400`.
+pub(super) fn flow_number(error: &ApiError) -> Option<u32> {
+    CodeNumber::of(error.code.as_deref()?).0
+}
+
 fn class_of(status: StatusCode, said: &Said, retry_after: Option<Duration>) -> Class {
     let code = said.code.as_deref().unwrap_or_default();
     let CodeNumber(number) = CodeNumber::of(code);
@@ -200,6 +205,7 @@ impl Said {
                 "/title",
                 "/error",
             ])
+            .map(|words| with_reasons(words, json))
             .or_else(|| Some(json.to_string())),
             request_id: first(&[
                 "/report/request-id",
@@ -225,6 +231,25 @@ impl Said {
             ..Self::default()
         }
     }
+}
+
+/// The words with the reasons below them: the Schema Registry may say in a list why a change breaks a schema.
+/// What is in that list is not documented, only that there is one: texts and objects with words are taken.
+fn with_reasons(mut words: String, json: &Value) -> String {
+    let reasons = json.pointer("/report/sub-errors").and_then(Value::as_array);
+    for reason in reasons.into_iter().flatten() {
+        let said = |name: &str| reason.get(name).and_then(Value::as_str);
+        let text = reason.as_str().or_else(|| {
+            ["detailed-message", "message", "detail", "title"]
+                .into_iter()
+                .find_map(said)
+        });
+        if let Some(text) = text.filter(|text| !words.contains(text)) {
+            words.push_str("; ");
+            words.push_str(text);
+        }
+    }
+    words
 }
 
 /// The code is the last segment of the error type's URL: `https://ns.adobe.com/aep/errors/FLOW-1439-404`.

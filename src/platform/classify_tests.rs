@@ -365,3 +365,26 @@ fn ims_refusals_are_told_apart() {
     assert_eq!(ims(503, "<html>").class, UNAVAILABLE);
     assert!(!ims(503, "").outcome_unknown);
 }
+
+#[test]
+fn the_registry_s_reasons_are_kept_whatever_shape_they_have() {
+    let body = r#"{"type":"http://ns.adobe.com/aep/errors/XDM-1999-400","title":"t","status":400,"detail":"the words",
+        "report":{"registryRequestId":"reg-1","detailed-message":"the words","sub-errors":
+            ["plain", {"message": "field a"}, {"detail": "field b", "code": 1}, {"odd": 1}, 7, "the words"]}}"#;
+    let error = of(&Method::PATCH, 400, body);
+    assert_eq!(error.detail, "the words; plain; field a; field b");
+    assert_eq!(
+        (error.class, error.outcome_unknown, error.is_title_taken()),
+        (Class::Rejected, false, false)
+    );
+}
+
+#[test]
+fn a_taken_title_is_told_by_its_code() {
+    let body = r#"{"type":"http://ns.adobe.com/aep/errors/XDM-1521-400","title":"Title not unique","status":400,
+        "detail":"The title must be unique; it is already used by https://ns.adobe.com/t/schemas/9b"}"#;
+    let error = of(&Method::POST, 400, body);
+    assert!(error.is_title_taken());
+    assert!(error.detail.contains("https://ns.adobe.com/t/schemas/9b"));
+    assert_eq!(error.class, Class::Rejected);
+}

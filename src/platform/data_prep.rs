@@ -1,4 +1,4 @@
-//! Mapping sets of Data Prep.
+//! Mapping sets of Data Prep. What it thinks of one before it is made: [`mapping_check`](super::mapping_check).
 //!
 //! Facts: Adobe, "Mapping sets API endpoint". Two dialects exist; the new one (`sourceType`, `source`,
 //! `destination`) is written, both are read. No etag: the version is the only signal, and the last writer wins.
@@ -17,8 +17,8 @@ use super::sandbox::Sandbox;
 use super::schema_registry::SchemaRef;
 
 /// The service's path behind the gateway.
-const BASE: &str = "/data/foundation/conversion";
-const SETS: &str = "mappingSets";
+pub(super) const BASE: &str = "/data/foundation/conversion";
+pub(super) const SETS: &str = "mappingSets";
 
 /// One version of a mapping set: what a flow names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

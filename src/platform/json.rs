@@ -33,6 +33,20 @@ pub(super) fn integer(value: &Value) -> Option<u64> {
     }
 }
 
+/// [`nullable`], and `{}` counts as absent too: Adobe's page on filters of the Catalog shows a property without a
+/// value so.
+pub(super) fn nullable_or_empty<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned + Default,
+{
+    match Value::deserialize(deserializer)? {
+        Value::Null => Ok(T::default()),
+        Value::Object(fields) if fields.is_empty() => Ok(T::default()),
+        value => serde_json::from_value(value).map_err(serde::de::Error::custom),
+    }
+}
+
 /// [`integer`] for a required field.
 pub(super) fn required_integer<'de, D: Deserializer<'de>>(
     deserializer: D,

@@ -47,8 +47,16 @@ impl Filter {
         self
     }
 
+    /// The property is a number above this one, e.g. a time in milliseconds.
+    #[must_use]
+    pub fn above(mut self, property: &str, number: u64) -> Self {
+        self.conditions
+            .push(format!("property={}%3E{number}", encode(property)));
+        self
+    }
+
     /// The query of the first page.
-    fn query(&self) -> String {
+    pub(super) fn query(&self) -> String {
         let mut query = self.conditions.join("&");
         if !query.is_empty() {
             query.push('&');
@@ -74,10 +82,32 @@ impl Sandbox {
         collection: &str,
         filter: &Filter,
     ) -> Result<Vec<T>, ApiError> {
-        let first = filter.query();
+        let bound = self.page_bound();
+        let (found, is_complete) = self
+            .pages(operation, base, collection, filter.query(), bound)
+            .await?;
+        if is_complete {
+            return Ok(found);
+        }
+        Err(ApiError::local(
+            operation,
+            super::Class::Unexpected,
+            format!("the list has more than {bound} pages"),
+        ))
+    }
+
+    /// Reads some pages of a listing, and whether those are all.
+    pub(super) async fn pages<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        base: &str,
+        collection: &str,
+        first: String,
+        bound: usize,
+    ) -> Result<(Vec<T>, bool), ApiError> {
         let mut query = first.clone();
         let mut found = Vec::new();
-        for _ in 0..self.page_bound() {
+        for _ in 0..bound {
             let reply = self
                 .send(Call::new(operation, Method::GET, base, &[collection]).query(&query))
                 .await?;
@@ -90,7 +120,7 @@ impl Sandbox {
                 );
             }
             match page.links.pointer("/next/href") {
-                None | Some(Value::Null) => return Ok(found),
+                None | Some(Value::Null) => return Ok((found, true)),
                 Some(href) => {
                     let next = href
                         .as_str()
@@ -105,18 +135,14 @@ impl Sandbox {
                 }
             }
         }
-        Err(ApiError::local(
-            operation,
-            super::Class::Unexpected,
-            format!("the list has more than {} pages", self.page_bound()),
-        ))
+        Ok((found, false))
     }
 }
 
 /// The query of the next page: that of the link, plus what it leaves out of the first one's (the link names
 /// nothing but a token in some answers; the public client repeats its own parameters beside it). Only the query
 /// is taken: a link never chooses the host or the path.
-fn next_query(href: &str, first: &str) -> Option<String> {
+pub(super) fn next_query(href: &str, first: &str) -> Option<String> {
     let (_, query) = href.split_once('?')?;
     let query = query.split('#').next().unwrap_or_default();
     if query.is_empty() || !query.bytes().all(|b| b.is_ascii_graphic()) {
@@ -147,6 +173,10 @@ mod tests {
                 .any_of("sourceConnectionIds[]", &["a", "b"])
                 .query(),
             "property=sourceConnectionIds%5B%5D==a,b&limit=100"
+        );
+        assert_eq!(
+            Filter::new().above("metrics.x", 12).query(),
+            "property=metrics.x%3E12&limit=100"
         );
     }
 

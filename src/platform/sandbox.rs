@@ -292,7 +292,7 @@ impl Sandbox {
         if call.body.is_some() {
             headers.insert(
                 header::CONTENT_TYPE,
-                HeaderValue::from_static("application/json"),
+                HeaderValue::from_static(call.content_type),
             );
         } else if call.method == Method::POST {
             // An action has no body; some gateways answer 411 unless that is said.

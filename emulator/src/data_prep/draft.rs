@@ -136,7 +136,27 @@ impl Draft {
         self.rows.iter().zip(&self.raw).map(check).collect()
     }
 
-    /// Turns the draft into a version, refusing the first bad row by its number and destination.
+    /// Refuses the first bad row by its number and destination.
+    pub(super) fn check(&self, sandbox: &Sandbox) -> Result<(), Refusal> {
+        let reports = self.reports(self.schema(sandbox)?);
+        let bad = reports
+            .iter()
+            .enumerate()
+            .find_map(|(place, report)| Some((place, report.as_ref()?)));
+        let Some((place, report)) = bad else {
+            return Ok(());
+        };
+        let field = |name: &str| report[name].as_str().unwrap_or_default().to_owned();
+        Err(invalid(format!(
+            "Mapping {} (source '{}', destination '{}') is invalid: {}",
+            place + 1,
+            field("source"),
+            field("destination"),
+            field("exception")
+        )))
+    }
+
+    /// Turns the draft into a version, if its rows are good.
     pub(super) fn accept(
         self,
         sandbox: &Sandbox,
@@ -144,24 +164,9 @@ impl Draft {
         validate: bool,
         stamp: (u64, u64, &str),
     ) -> Result<Version, Refusal> {
-        let schema = self.schema(sandbox)?;
-        let unreadable = self.rows.iter().any(Result::is_err);
-        if validate || unreadable {
-            let reports = self.reports(schema);
-            let bad = reports
-                .iter()
-                .enumerate()
-                .find_map(|(place, report)| Some((place, report.as_ref()?)));
-            if let Some((place, report)) = bad {
-                let field = |name: &str| report[name].as_str().unwrap_or_default().to_owned();
-                return Err(invalid(format!(
-                    "Mapping {} (source '{}', destination '{}') is invalid: {}",
-                    place + 1,
-                    field("source"),
-                    field("destination"),
-                    field("exception")
-                )));
-            }
+        self.schema(sandbox)?;
+        if validate || self.rows.iter().any(Result::is_err) {
+            self.check(sandbox)?;
         }
         let rows: Vec<Row> = self.rows.into_iter().filter_map(Result::ok).collect();
         let (number, modified, modified_by) = stamp;

@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use super::invalid;
 use crate::call::{Call, unknown_field};
 use crate::expression::{CATALOGUE, parse};
+use crate::options::BadMapping;
 use crate::refusal::{Answer, Reply, json_reply};
 
-/// `POST /languages/el/validate`: true or false.
-pub(super) fn validate(call: &Call<'_>) -> Answer {
+/// `POST /languages/el/validate`: true or false; see `Options::bad_mapping`.
+pub(super) fn validate(bad: BadMapping, call: &Call<'_>) -> Answer {
     let body = call.object(invalid)?;
     if let Some(name) = unknown_field(
         &body,
@@ -19,7 +20,11 @@ pub(super) fn validate(call: &Call<'_>) -> Answer {
     let Some(expression) = body.get("expression").and_then(Value::as_str) else {
         return Err(invalid("The field expression is required"));
     };
-    Ok(json_reply(200, &json!(parse(expression).is_ok())))
+    match parse(expression) {
+        // Assumed words: the specification has the status only.
+        Err(reason) if bad == BadMapping::Refused => Err(invalid(reason)),
+        verdict => Ok(json_reply(200, &json!(verdict.is_ok()))),
+    }
 }
 
 /// `GET /languages/el/functions`.

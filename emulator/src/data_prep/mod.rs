@@ -28,7 +28,9 @@ pub(crate) fn serve(world: &mut World, caller: &Caller, call: &Call<'_>, rest: &
         ("GET", ["mappingSets", id, "mappings", row]) => {
             sets::mappings(world, caller, id, Some(row))
         }
-        ("POST", ["languages", "el", "validate"]) => language::validate(call),
+        ("POST", ["languages", "el", "validate"]) => {
+            language::validate(world.options.bad_mapping, call)
+        }
         ("GET", ["languages", "el", "functions"]) => Ok(language::functions()),
         ("GET", ["languages", "el", "operators"]) => Ok(language::operators()),
         (_, ["mappingSets", ..] | ["languages", "el", ..]) => Err(Refusal::NoRoute(405)),

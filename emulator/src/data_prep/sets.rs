@@ -9,7 +9,7 @@ use crate::call::{Call, unknown_field};
 use crate::expression::Scope;
 use crate::flow_service::mapping_of;
 use crate::ids::Ids;
-use crate::options::MappingSetDelete;
+use crate::options::{BadMapping, MappingSetDelete};
 use crate::refusal::{Answer, Refusal, empty_reply, json_reply};
 use crate::time::millis;
 use crate::transform::apply;
@@ -156,10 +156,14 @@ pub(super) fn mappings(world: &mut World, caller: &Caller, id: &str, row: Option
         .ok_or_else(|| invalid("Mapping not found"))
 }
 
-/// `POST /mappingSets/validate`: a verdict for every row.
+/// `POST /mappingSets/validate`: a verdict for every row; see `Options::bad_mapping`.
 pub(super) fn validate(world: &mut World, caller: &Caller, call: &Call<'_>) -> Answer {
     let draft = read(&call.object(invalid)?)?;
+    let refuse = world.options.bad_mapping == BadMapping::Refused;
     let (sandbox, _) = sandbox_mut(world, caller)?;
+    if refuse {
+        draft.check(sandbox)?;
+    }
     let verdict = |report: Option<Value>| match report {
         None => json!({"status": "SUCCESS", "errors": null}),
         Some(report) => json!({"status": "FAILED", "errors": [report]}),

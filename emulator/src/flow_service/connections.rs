@@ -2,11 +2,13 @@
 
 use serde_json::{Value, json};
 
+use super::specs::not_entitled;
 use super::{
     CUSTOMER_IO_SPEC, DATA_LAKE_SPEC, Kind, PROVIDER, body, created, draft, invalid, no_fields,
     no_params, spec_id, stamped, text_field,
 };
 use crate::call::Call;
+use crate::options::SpecSight;
 use crate::refusal::{Answer, Refusal, connector, empty_reply, flow, flow_about};
 use crate::shelf::Object;
 use crate::time::millis;
@@ -26,7 +28,7 @@ pub(super) fn create(world: &mut World, caller: &Caller, call: &Call<'_>, kind: 
         .get_mut(&caller.sandbox)
         .ok_or(Refusal::NoRoute(404))?;
     let fields = match kind {
-        Kind::Source => source(&body)?,
+        Kind::Source => source(&body, options.customer_io_spec)?,
         _ => target(&body, sandbox)?,
     };
     let (id, etag) = (ids.uuid(), ids.etag(call.now));
@@ -48,7 +50,7 @@ pub(super) fn create(world: &mut World, caller: &Caller, call: &Call<'_>, kind: 
     Ok(created(kind.collection(), &id, &etag))
 }
 
-fn source(body: &Object) -> Result<Object, Refusal> {
+fn source(body: &Object, sight: SpecSight) -> Result<Object, Refusal> {
     no_fields(
         body,
         &[
@@ -67,7 +69,10 @@ fn source(body: &Object) -> Result<Object, Refusal> {
         fields.insert("description".to_owned(), json!(description));
     }
     let spec = spec_id(body, "connectionSpec")?;
-    if spec != CUSTOMER_IO_SPEC {
+    if spec == CUSTOMER_IO_SPEC && sight == SpecSight::NotEntitled {
+        return Err(not_entitled());
+    }
+    if spec != CUSTOMER_IO_SPEC || sight == SpecSight::NotFound {
         return Err(flow(
             "1413-400",
             "The spec ID provided is invalid. Please provide a valid spec ID and try again.",

@@ -76,7 +76,7 @@ impl Kind {
 pub(crate) fn serve(world: &mut World, caller: &Caller, call: &Call<'_>, rest: &[&str]) -> Answer {
     let method = call.method.as_str();
     match (method, rest) {
-        ("GET", ["connectionSpecs", id @ ..]) => specs::connection_specs(call, id),
+        ("GET", ["connectionSpecs", id @ ..]) => specs::connection_specs(&world.options, call, id),
         ("GET", ["flowSpecs", id @ ..]) => specs::flow_specs(call, id),
         ("GET", ["runs"]) => runs::list(world, caller, call),
         (_, [collection, rest @ ..]) => {

@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use super::filter::Filter;
 use super::{CUSTOMER_IO_SPEC, DATA_LAKE_SPEC, FLOW_SPEC, PROVIDER, no_params};
 use crate::call::Call;
+use crate::options::{Options, SpecSight};
 use crate::refusal::{Answer, Refusal, flow, json_reply};
 
 /// `GET /connectionSpecs[/{id}]`.
-pub(super) fn connection_specs(call: &Call<'_>, id: &[&str]) -> Answer {
+pub(super) fn connection_specs(options: &Options, call: &Call<'_>, id: &[&str]) -> Answer {
     let permission = |right: &str| json!([{"@type": "lowLevel", "name": "StreamingSource", "permissions": [right]}]);
     let customer_io = json!({
         "id": CUSTOMER_IO_SPEC, "name": "customerio", "providerId": PROVIDER, "version": "1.0", "authSpec": [],
@@ -20,7 +21,19 @@ pub(super) fn connection_specs(call: &Call<'_>, id: &[&str]) -> Answer {
         "id": DATA_LAKE_SPEC, "name": "datalake", "providerId": "feae26d7-0e4c-4c6c-b2f4-2c1d2a9cf0d6", "version": "1.0",
         "authSpec": [], "attributes": {"isSource": false}
     });
-    answer(call, id, vec![customer_io, data_lake])
+    match options.customer_io_spec {
+        SpecSight::Visible => answer(call, id, vec![customer_io, data_lake]),
+        SpecSight::NotEntitled if id == [CUSTOMER_IO_SPEC] => Err(not_entitled()),
+        SpecSight::NotFound | SpecSight::NotEntitled => answer(call, id, vec![data_lake]),
+    }
+}
+
+/// The catalogue's words for a spec that the organization does not have.
+pub(super) fn not_entitled() -> Refusal {
+    flow(
+        "1100-400",
+        "The organization is not entitled to the requested spec.",
+    )
 }
 
 /// `GET /flowSpecs[/{id}]`.

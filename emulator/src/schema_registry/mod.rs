@@ -2,6 +2,7 @@
 //! and deleted. What a schema's references add up to is kept resolved, for mapping and inlet.
 
 mod accept;
+mod evolution;
 mod reads;
 mod resolve;
 mod store;

@@ -50,7 +50,8 @@ pub(super) fn list(
             .all(|condition| holds(&item.value, condition))
     };
     let mut items: Vec<&Item> = if container == "tenant" {
-        kind.shelf(sandbox).iter().filter(accepted).collect()
+        let listed = kind.shelf(sandbox).listed(call.now);
+        listed.map(|(_, item)| item).filter(accepted).collect()
     } else {
         Vec::new()
     };
@@ -72,14 +73,29 @@ pub(super) fn list(
         items.reverse();
     }
     let from = call.param("start");
+    // Strictly behind `start`, in the direction of the order; the limit is a hint, so equal ones stay together.
+    let is_behind = |key: &str, from: &str| {
+        if order.starts_with('-') {
+            key < from
+        } else {
+            key > from
+        }
+    };
     let after: Vec<&Item> = items
         .into_iter()
-        .filter(|item| from.is_none_or(|from| key(item).is_some_and(|key| key.as_str() >= from)))
+        .filter(|item| from.is_none_or(|from| key(item).is_some_and(|key| is_behind(&key, from))))
         .collect();
-    let next = after.get(limit).and_then(|item| key(item));
+    let mut shown = limit.min(after.len());
+    while shown > 0 && after.get(shown).map(|it| key(it)) == Some(key(after[shown - 1])) {
+        shown += 1;
+    }
+    let last = after
+        .get(shown.wrapping_sub(1))
+        .filter(|_| shown < after.len());
+    let next = last.and_then(|item| key(item));
     let results: Vec<Value> = after
         .iter()
-        .take(limit)
+        .take(shown)
         .map(|item| {
             if short {
                 let field = |name: &str| item.value.get(name).cloned().unwrap_or_default();

@@ -55,6 +55,8 @@ pub(crate) struct Author<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) tenant: &'a str,
     pub(crate) now: u64,
+    /// From when lists show it.
+    pub(crate) listed_from: u64,
 }
 
 pub(super) fn missing(kind: Kind) -> Refusal {
@@ -97,6 +99,7 @@ pub(crate) fn store(
         caller,
         tenant,
         now,
+        listed_from,
     } = author;
     let mut value = body;
     let hex = id.rsplit('/').next().unwrap_or(id);
@@ -131,7 +134,7 @@ pub(crate) fn store(
         value.insert("meta:class".to_owned(), json!(class));
         value.insert("meta:extends".to_owned(), json!(extends));
     }
-    kind.shelf_mut(sandbox).insert(id, value, 0);
+    kind.shelf_mut(sandbox).insert(id, value, *listed_from);
     if kind == Kind::FieldGroup {
         refresh(sandbox);
     } else if let Some(item) = sandbox.schemas.get(id) {
@@ -152,7 +155,9 @@ pub(super) fn references(value: &Object) -> Vec<String> {
         .collect()
 }
 
-pub(super) fn has_data(sandbox: &Sandbox, kind: Kind, id: &str) -> bool {
+/// Whether a dataset is made for a resource: for the schema, or for one that uses the field group. `with_data`
+/// counts only those that hold records.
+pub(super) fn is_used(sandbox: &Sandbox, kind: Kind, id: &str, with_data: bool) -> bool {
     let schemas: Vec<&str> = match kind {
         Kind::Schema => vec![id],
         Kind::FieldGroup => sandbox
@@ -168,10 +173,11 @@ pub(super) fn has_data(sandbox: &Sandbox, kind: Kind, id: &str) -> bool {
             .get("schemaRef")
             .and_then(|reference| reference.get("id"))
             .and_then(Value::as_str);
-        let records = sandbox
-            .contents
-            .get(&dataset.id)
-            .is_some_and(|contents| !contents.records.is_empty());
-        records && schema.is_some_and(|schema| schemas.contains(&schema))
+        let counts = !with_data
+            || sandbox
+                .contents
+                .get(&dataset.id)
+                .is_some_and(|contents| !contents.records.is_empty());
+        counts && schema.is_some_and(|schema| schemas.contains(&schema))
     })
 }
