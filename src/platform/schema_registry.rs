@@ -132,7 +132,10 @@ impl Page {
         if let Some(start) = start {
             return Some(Ok(format!("{first}&start={}", encode(&start))));
         }
-        let href = self.links.pointer("/next/href")?;
+        let href = self
+            .links
+            .pointer("/next/href")
+            .filter(|it| !it.is_null())?;
         Some(href.as_str().and_then(|it| next_query(it, first)).ok_or(()))
     }
 }

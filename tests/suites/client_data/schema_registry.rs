@@ -182,7 +182,8 @@ async fn pages_are_followed_by_their_next_whether_it_includes_itself_or_not() {
     }
     let linked = json!({"results": [{"$id": "x"}], "_links":
         {"next": {"href": "/tenant/schemas?orderby=title&start=x&limit=7"}}});
-    let far = Far::new([say(200, linked), page(&["y"], &Value::Null)]);
+    let last = json!({"results": [{"$id": "y"}], "_links": {"next": {"href": null}}});
+    let far = Far::new([say(200, linked), say(200, last)]);
     assert_eq!(far.sandbox.list_schemas(None).await.unwrap().len(), 2);
     assert!(far.lines()[1].ends_with("?orderby=title&start=x&limit=7"));
 }
