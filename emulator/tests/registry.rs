@@ -107,7 +107,7 @@ fn a_schema_in_use_grows_and_never_changes_whichever_way_it_is_written() {
     );
     assert_eq!(registry(&mut platform, "PUT", &path, &wider).status, 200);
     let place = "/definitions/customFields/properties/_extconndev/properties";
-    for (op, path_in, value, status) in [
+    for (op, field, value, status) in [
         ("add", "a", json!({"type": "number"}), 400),
         (
             "replace",
@@ -118,9 +118,9 @@ fn a_schema_in_use_grows_and_never_changes_whichever_way_it_is_written() {
         ("replace", "a", json!({"type": "string", "title": "A"}), 200),
         ("add", "d", json!({"type": "string"}), 200),
     ] {
-        let patch = json!([{"op": op, "path": format!("{place}/{path_in}"), "value": value}]);
-        let reply = registry(&mut platform, "PATCH", &path, &patch);
-        assert_eq!(reply.status, status, "{patch} {reply:?}");
+        let change = json!([{"op": op, "path": format!("{place}/{field}"), "value": value}]);
+        let reply = registry(&mut platform, "PATCH", &path, &change);
+        assert_eq!(reply.status, status, "{change} {reply:?}");
     }
     let without = json!([{"op": "remove", "path": "/allOf/1"}]);
     let path = format!("schemas/{}", schema["meta:altId"].as_str().unwrap());
