@@ -250,13 +250,13 @@ fn add_missing(
     patch: &mut Vec<PatchOperation>,
 ) {
     for (name, wanted) in after {
-        let path = format!("{place}/{}", name.replace('~', "~0").replace('/', "~1"));
+        let spot = format!("{place}/{}", name.replace('~', "~0").replace('/', "~1"));
         match before.get(name) {
-            None => patch.push(PatchOperation::add(&path, wanted.clone())),
+            None => patch.push(PatchOperation::add(&spot, wanted.clone())),
             Some(found) if found == wanted => {}
             Some(found) => {
                 let inner = |it: &Value| it.get("properties").and_then(Value::as_object).cloned();
-                let inside = format!("{path}/properties");
+                let inside = format!("{spot}/properties");
                 match (inner(found), inner(wanted)) {
                     (Some(before), Some(after)) => add_missing(&inside, &before, &after, patch),
                     (None, Some(after)) => {

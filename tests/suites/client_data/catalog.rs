@@ -53,7 +53,7 @@ async fn a_dataset_is_created_as_adobe_shows_and_read_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_creation_whose_answer_names_nothing_may_have_been_carried_out() {
-    for body in ["", "[]", "{}", r#"["@/dataSets/"]"#, r#"[7]"#] {
+    for body in ["", "[]", "{}", r#"["@/dataSets/"]"#, "[7]"] {
         let far = Far::new([say(201, body)]);
         let error = far.sandbox.create_dataset(&dataset()).await.unwrap_err();
         assert_eq!(

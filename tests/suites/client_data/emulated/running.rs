@@ -117,7 +117,7 @@ async fn runs_tell_what_came_in_and_what_failed() {
     assert_eq!(mine.len(), 1);
     let since = Filter::new().above(RUN_STARTED_PROPERTY, older.started_at.unwrap());
     let since = sandbox.list_runs(&since, 1).await.unwrap().runs;
-    assert_eq!(since, [newer.clone()]);
+    assert_eq!(since, std::slice::from_ref(newer));
 }
 
 #[tokio::test(start_paused = true)]
@@ -151,7 +151,7 @@ async fn the_newest_runs_come_first_and_the_rest_is_left_unread() {
 async fn a_run_may_show_while_it_lasts_and_be_forgotten_later() {
     let world = World::new(EmulatorOptions {
         run_in_progress: true,
-        run_retention: Duration::from_secs(3600),
+        run_retention: Duration::from_hours(1),
         ..empty()
     });
     let sandbox = &world.sandbox;
@@ -171,7 +171,7 @@ async fn a_run_may_show_while_it_lasts_and_be_forgotten_later() {
         (&over[0].id, &over[0].status),
         (&open[0].id, &RunStatus::Success)
     );
-    tokio::time::sleep(Duration::from_secs(3600)).await;
+    tokio::time::sleep(Duration::from_hours(1)).await;
     assert!(list().await.is_empty());
 }
 
