@@ -151,8 +151,10 @@ impl Emulator {
     /// What the webhooks in force make of these Customer.io events: the requests to send, in order, with
     /// their signatures. The caller sends them and reports each with [`Emulator::delivered`].
     pub fn deliveries(&mut self, now: u64, events: &[Value]) -> Vec<Delivery> {
-        let signing_key = self.world.options.seed.signing_key.clone();
-        self.world.webhooks.deliveries(now, events, &signing_key)
+        let World {
+            webhooks, options, ..
+        } = &mut self.world;
+        webhooks.deliveries(now, events, options)
     }
 
     /// Records what came of a delivery.

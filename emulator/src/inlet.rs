@@ -9,7 +9,7 @@ use crate::flow_service::mapping_of;
 use crate::ids::Ids;
 use crate::options::{InletAnswer, Options};
 use crate::refusal::{Answer, Refusal, json_reply};
-use crate::shelf::text;
+use crate::shelf::{Object, text};
 use crate::time::millis;
 use crate::transform::{apply, missing_required};
 use crate::world::{Sandbox, World};
@@ -154,9 +154,71 @@ fn flow_of(call: &Call<'_>, message: &Value) -> Option<String> {
         .map(str::to_owned)
 }
 
-fn unroutable(answer: InletAnswer, cause: &str) -> Result<Outcome, Refusal> {
+/// Whether an endpoint is an inlet here that answers a message with a 2xx.
+pub(crate) fn answers(world: &World, endpoint: &str) -> bool {
+    let Ok(endpoint) = url::Url::parse(endpoint) else {
+        return false;
+    };
+    let Some(inlet) = endpoint.path().strip_prefix("/collection/") else {
+        return false;
+    };
+    let flow = endpoint
+        .query_pairs()
+        .find(|(name, _)| name == "x-adobe-flow-id");
+    let flow = flow.as_ref().map(|(_, id)| id.as_ref());
+    find(world, inlet)
+        .ok()
+        .and_then(|sandbox| world.sandboxes.get(&sandbox))
+        .is_some_and(|sandbox| routed(sandbox, &world.options, flow, inlet).is_ok())
+}
+
+/// The flow that takes a message; none: the message is lost without a word.
+fn routed(
+    sandbox: &Sandbox,
+    options: &Options,
+    flow: Option<&str>,
+    inlet: &str,
+) -> Result<Option<String>, Refusal> {
+    let is_here = |flow: &Object| {
+        let own = flow
+            .get("options")
+            .and_then(|options| options.get("inletUrl"))
+            .and_then(Value::as_str);
+        own.is_some_and(|url| url.ends_with(inlet))
+    };
+    let only = || {
+        let mut here = sandbox.flows.iter().filter(|item| is_here(&item.value));
+        let one = here.next().filter(|_| here.next().is_none())?;
+        Some(one.id.as_str())
+    };
+    let flow = match flow {
+        None if !options.inlet_bare.refused() => only(),
+        named => named,
+    };
+    let Some(flow) = flow else {
+        return unroutable(
+            options.inlet_missing_flow,
+            "required header [x-adobe-flow-id] not found",
+        );
+    };
+    let Some(item) = sandbox.flows.get(flow) else {
+        return unroutable(options.inlet_missing_flow, "the flow does not exist");
+    };
+    if !is_here(&item.value) {
+        return unroutable(
+            options.inlet_missing_flow,
+            "the flow does not belong to this inlet",
+        );
+    }
+    if !matches!(text(&item.value, "state"), Some("enabled" | "updating")) {
+        return unroutable(options.inlet_disabled_flow, "the flow is not enabled");
+    }
+    Ok(Some(flow.to_owned()))
+}
+
+fn unroutable(answer: InletAnswer, cause: &str) -> Result<Option<String>, Refusal> {
     match answer {
-        InletAnswer::Lost => Ok(Outcome::Lost),
+        InletAnswer::Lost => Ok(None),
         InletAnswer::BadRequest => Err(Refusal::Inlet(400, "Invalid Flow", cause.to_owned())),
         InletAnswer::NotFound => Err(Refusal::Inlet(404, "Flow Not Found", cause.to_owned())),
     }
@@ -177,29 +239,12 @@ fn ingest(
         ..
     } = world;
     let sandbox = sandboxes.get_mut(sandbox).ok_or(Refusal::NoRoute(404))?;
-    let Some(flow) = flow else {
-        return unroutable(
-            options.inlet_missing_flow,
-            "required header [x-adobe-flow-id] not found",
-        );
+    let Some(flow) = routed(sandbox, options, flow, inlet)? else {
+        return Ok(Outcome::Lost);
     };
-    let Some(item) = sandbox.flows.get(flow) else {
-        return unroutable(options.inlet_missing_flow, "the flow does not exist");
+    let Some(item) = sandbox.flows.get(&flow) else {
+        return Ok(Outcome::Lost);
     };
-    let own = item
-        .value
-        .get("options")
-        .and_then(|options| options.get("inletUrl"))
-        .and_then(Value::as_str);
-    if !own.is_some_and(|url| url.ends_with(inlet)) {
-        return unroutable(
-            options.inlet_missing_flow,
-            "the flow does not belong to this inlet",
-        );
-    }
-    if !matches!(text(&item.value, "state"), Some("enabled" | "updating")) {
-        return unroutable(options.inlet_disabled_flow, "the flow is not enabled");
-    }
     let Some((set, version)) = mapping_of(&item.value) else {
         return Ok(Outcome::Lost);
     };
@@ -215,7 +260,6 @@ fn ingest(
     let Some(dataset) = dataset.filter(|id| sandbox.datasets.contains(id)) else {
         return Ok(Outcome::Lost);
     };
-    let flow = flow.to_owned();
     let outcome = land(sandbox, ids, &dataset, (&set, version), message, now);
     let sums = window(sandbox, ids, options, &flow, now);
     sums.received += 1;

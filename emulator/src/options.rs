@@ -43,9 +43,9 @@ pub struct Options {
     #[arg(long, default_value_t = 1)]
     pub retry_after: u64,
 
-    /// Calls per second allowed to one App API key. Documented as 10 for most calls; None: no limit.
-    #[arg(long)]
-    pub app_api_rate_limit: Option<f64>,
+    /// Calls per second allowed to one App API key, as documented for most calls; 0: no limit.
+    #[arg(long, default_value_t = 10.0)]
+    pub app_api_rate_limit: f64,
 
     /// Page size of Flow Service lists without `limit` (not public).
     #[arg(long, default_value_t = 20)]
@@ -55,7 +55,7 @@ pub struct Options {
     #[arg(long, default_value_t = 1_000)]
     pub max_page_limit: usize,
 
-    /// How long a new object is missing from lists (consistency is not public).
+    /// How long a new object, or webhook, is missing from lists (consistency is not public).
     #[arg(long, default_value = "0s", value_parser = duration)]
     #[serde(rename = "listLagMs", with = "millis")]
     pub list_lag: Duration,
@@ -160,6 +160,10 @@ pub struct Options {
     #[arg(long, value_enum, default_value_t = InletAnswer::BadRequest)]
     pub inlet_missing_flow: InletAnswer,
 
+    /// Whether an inlet takes a message that names no flow if it has one flow only.
+    #[arg(long, value_enum, default_value_t)]
+    pub inlet_bare: Permission,
+
     /// Length of the window that one flow run sums up.
     #[arg(long, default_value = "60s", value_parser = duration)]
     #[serde(rename = "runWindowMs", with = "millis")]
@@ -177,6 +181,22 @@ pub struct Options {
     /// Whether Customer.io takes two webhooks with the same endpoint.
     #[arg(long, value_enum, default_value_t = Permission::Allowed)]
     pub webhook_same_endpoint: Permission,
+
+    /// Whether Customer.io keeps an endpoint as it was written, or writes it anew (case, port, query).
+    #[arg(long, value_enum, default_value_t)]
+    pub webhook_endpoint: WebhookEndpoint,
+
+    /// Whether Customer.io tries an endpoint before it creates a webhook, and refuses one that gives no 2xx.
+    #[arg(long)]
+    pub webhook_probe: bool,
+
+    /// The most webhooks a workspace may have; 0: no limit.
+    #[arg(long, default_value_t = 0)]
+    pub webhook_limit: usize,
+
+    /// What becomes of events while a webhook is disabled.
+    #[arg(long, value_enum, default_value_t)]
+    pub webhook_backlog: Backlog,
 
     /// Whether a webhook update may leave fields out.
     #[arg(long, value_enum, default_value_t)]
@@ -209,7 +229,7 @@ impl Default for Options {
             latency: Duration::from_millis(0),
             rate_limit: None,
             retry_after: 1,
-            app_api_rate_limit: None,
+            app_api_rate_limit: 10.0,
             default_page_limit: 20,
             max_page_limit: 1_000,
             list_lag: Duration::from_millis(0),
@@ -236,10 +256,15 @@ impl Default for Options {
             inlet: InletShape::Shared,
             inlet_disabled_flow: InletAnswer::Lost,
             inlet_missing_flow: InletAnswer::BadRequest,
+            inlet_bare: Permission::Refused,
             run_window: Duration::from_mins(1),
             run_retention: Duration::ZERO,
             run_in_progress: false,
             webhook_same_endpoint: Permission::Allowed,
+            webhook_endpoint: WebhookEndpoint::Rewritten,
+            webhook_probe: false,
+            webhook_limit: 0,
+            webhook_backlog: Backlog::Dropped,
             webhook_partial_put: Permission::Refused,
             webhook_replies: WebhookReply::Flat,
             random_seed: 1,
@@ -359,6 +384,28 @@ pub enum WebhookReply {
     Flat,
     /// Inside `reporting_webhook`, as one client library expects.
     Wrapped,
+}
+
+/// What Customer.io keeps of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "camelCase")]
+pub enum WebhookEndpoint {
+    /// Another spelling of the same address: parameters sorted and encoded anew, no default port.
+    #[default]
+    Rewritten,
+    /// Every byte.
+    Verbatim,
+}
+
+/// What becomes of events for a disabled webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "camelCase")]
+pub enum Backlog {
+    /// They are lost.
+    #[default]
+    Dropped,
+    /// They are delivered once it is enabled, with the next events that are emitted.
+    Kept,
 }
 
 /// `250ms`, `6s`, `2m`, or a bare number of seconds.

@@ -20,6 +20,8 @@ pub struct Seed {
     pub sandboxes: Vec<String>,
     /// Customer.io App API key.
     pub app_api_key: String,
+    /// App API key of another workspace, which sees none of the first one's webhooks.
+    pub other_app_api_key: String,
     /// Key that signs webhook deliveries.
     pub signing_key: String,
     /// Objects of a fresh state; left out by `Options::empty`.
@@ -47,6 +49,7 @@ impl Default for Seed {
             user: "1A2B3C4D5E6F708192A3B4C5@techacct.adobe.com".to_owned(),
             sandboxes: vec!["prod".to_owned(), "dev".to_owned()],
             app_api_key: "demo-app-key".to_owned(),
+            other_app_api_key: "other-app-key".to_owned(),
             signing_key: "demo-signing-key".to_owned(),
             objects: tutorial(),
         }

@@ -116,7 +116,7 @@ impl World {
             tokens: HashMap::new(),
             sandboxes,
             inlets: HashMap::new(),
-            webhooks: Webhooks::new(seed.app_api_key),
+            webhooks: Webhooks::new(seed.app_api_key, seed.other_app_api_key),
             buckets: HashMap::new(),
             options,
         };
