@@ -9,21 +9,21 @@ use url::Url;
 use super::error::{ApiError, Class};
 
 /// A request to one of the services, before headers and host.
-pub(super) struct Call {
-    pub(super) operation: &'static str,
-    pub(super) method: Method,
+pub(crate) struct Call {
+    pub(crate) operation: &'static str,
+    pub(crate) method: Method,
     /// Path and query, encoded; or why there is none.
-    pub(super) path: Result<String, ApiError>,
+    pub(crate) path: Result<String, ApiError>,
     pub(super) accept: String,
     pub(super) if_match: Option<String>,
     /// The type of the body, if there is one.
     pub(super) content_type: &'static str,
-    pub(super) body: Option<Bytes>,
+    pub(crate) body: Option<Bytes>,
 }
 
 impl Call {
     /// `base` is a service's fixed path; `segments` are appended to it, each encoded as one path segment.
-    pub(super) fn new(
+    pub(crate) fn new(
         operation: &'static str,
         method: Method,
         base: &str,
@@ -82,7 +82,7 @@ impl Call {
         self
     }
 
-    pub(super) fn body<T: Serialize + ?Sized>(mut self, body: &T) -> Self {
+    pub(crate) fn body<T: Serialize + ?Sized>(mut self, body: &T) -> Self {
         match serde_json::to_vec(body) {
             Ok(bytes) => self.body = Some(bytes.into()),
             Err(error) => {
@@ -105,12 +105,12 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// Percent-encodes a path segment or a query value.
-pub(super) fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// A base address with an encoded path and query behind it.
-pub(super) fn address(operation: &'static str, base: &Url, path: &str) -> Result<Uri, ApiError> {
+pub(crate) fn address(operation: &'static str, base: &Url, path: &str) -> Result<Uri, ApiError> {
     format!("{}{path}", base.as_str().trim_end_matches('/'))
         .parse()
         .map_err(|error| {

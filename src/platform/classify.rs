@@ -27,6 +27,20 @@ pub fn classify(
     classify_redacted(operation, method, status, headers, body, &[])
 }
 
+/// How an API says no.
+pub(crate) struct Dialect {
+    /// What a JSON object says.
+    pub(crate) words: fn(&Value) -> Said,
+    /// What it means.
+    pub(crate) class: fn(StatusCode, &Said, Option<Duration>) -> Class,
+}
+
+/// Adobe's.
+const ADOBE: Dialect = Dialect {
+    words: Said::from_json,
+    class: class_of,
+};
+
 /// [`classify`], with every occurrence of `secrets` taken out of the words before they are cut.
 pub(super) fn classify_redacted(
     operation: &'static str,
@@ -36,21 +50,36 @@ pub(super) fn classify_redacted(
     body: &[u8],
     secrets: &[&str],
 ) -> ApiError {
-    let said = Said::read(headers, body, secrets);
-    let class = class_of(status, &said, retry_after(headers));
-    ApiError {
-        operation,
-        class,
-        status: Some(status.as_u16()),
-        code: said.code,
-        detail: said.detail.unwrap_or_else(|| {
-            status
-                .canonical_reason()
-                .unwrap_or("no explanation given")
-                .to_owned()
-        }),
-        request_id: said.request_id,
-        outcome_unknown: !is_read(method) && !is_definite_refusal(status),
+    ADOBE.classify(operation, method, status, headers, body, secrets)
+}
+
+impl Dialect {
+    /// Reads a refusal, with every occurrence of `secrets` taken out of the words before they are cut.
+    pub(crate) fn classify(
+        &self,
+        operation: &'static str,
+        method: &Method,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+        secrets: &[&str],
+    ) -> ApiError {
+        let said = Said::read(headers, body, secrets, self.words);
+        let class = (self.class)(status, &said, retry_after(headers));
+        ApiError {
+            operation,
+            class,
+            status: Some(status.as_u16()),
+            code: said.code,
+            detail: said.detail.unwrap_or_else(|| {
+                status
+                    .canonical_reason()
+                    .unwrap_or("no explanation given")
+                    .to_owned()
+            }),
+            request_id: said.request_id,
+            outcome_unknown: !is_read(method) && !is_definite_refusal(status),
+        }
     }
 }
 
@@ -157,18 +186,18 @@ fn is_gateway_code(code: &str) -> bool {
 
 /// What an answer says about itself, whichever of the platform's body shapes it has.
 #[derive(Default)]
-struct Said {
-    code: Option<String>,
-    detail: Option<String>,
-    request_id: Option<String>,
+pub(crate) struct Said {
+    pub(crate) code: Option<String>,
+    pub(crate) detail: Option<String>,
+    pub(crate) request_id: Option<String>,
     /// The body is markup: not the words of any service of the platform.
-    is_page: bool,
+    pub(crate) is_page: bool,
 }
 
 impl Said {
-    fn read(headers: &HeaderMap, body: &[u8], secrets: &[&str]) -> Self {
+    fn read(headers: &HeaderMap, body: &[u8], secrets: &[&str], words: fn(&Value) -> Self) -> Self {
         let mut said = match serde_json::from_slice::<Value>(body) {
-            Ok(json @ Value::Object(_)) => Self::from_json(&json),
+            Ok(json @ Value::Object(_)) => words(&json),
             _ => Self::from_text(&String::from_utf8_lossy(body)),
         };
         let clean = |text: String, max| {

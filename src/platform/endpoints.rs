@@ -119,18 +119,12 @@ impl Credentials {
 
     /// Tells credentials apart without holding their secret: changes when any part changes.
     pub fn fingerprint(&self) -> Fingerprint {
-        let mut hash = Sha256::new();
-        for part in [
+        Fingerprint::of(&[
             &self.client_id,
             self.client_secret.expose_secret(),
             &self.organization_id,
             self.scopes(),
-        ] {
-            // Lengths keep ("ab", "c") and ("a", "bc") apart.
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part.as_bytes());
-        }
-        Fingerprint(hash.finalize().into())
+        ])
     }
 }
 
@@ -143,10 +137,23 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// A SHA-256 over everything in [`Credentials`], the secret included: the key of the token cache. Not printable,
+/// A SHA-256 over everything in a credential, the secret included: the key of the token cache. Not printable,
 /// so that nobody tests guesses against it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// Of a credential's parts.
+    pub(crate) fn of(parts: &[&str]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            // Lengths keep ("ab", "c") and ("a", "bc") apart.
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        Self(hash.finalize().into())
+    }
+}
 
 impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// What the caller does next. The name of a class is a metric label and never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// The client id, its secret or its token is refused: wait for the user to change the Secret.
+    /// The client id, its secret or its token, or an App API key, is refused: wait for the user to change the Secret.
     Credentials,
     /// The credential is known but may not do this: wait for an administrator. A token may carry the
     /// rights it was minted with, so [renew](super::Platform::renew_rights) it before looking again.
@@ -80,7 +80,7 @@ pub const DETAIL_CHARS: usize = 500;
 
 impl ApiError {
     /// An error of our own making, before or instead of an answer.
-    pub(super) fn local(operation: &'static str, class: Class, detail: impl fmt::Display) -> Self {
+    pub(crate) fn local(operation: &'static str, class: Class, detail: impl fmt::Display) -> Self {
         Self {
             operation,
             class,
@@ -119,7 +119,7 @@ impl fmt::Display for ApiError {
 }
 
 /// Text from outside as one line: control characters and runs of blanks become one blank, the rest is cut.
-pub(super) fn one_line(text: &str, max_chars: usize) -> String {
+pub(crate) fn one_line(text: &str, max_chars: usize) -> String {
     let mut line = String::new();
     let mut blank = false;
     let mut length = 0;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// `null` counts as absent; any other value must fit. For fields that decide what is created or deleted: one
 /// read as empty because its shape changed would hide an object of ours, or a user of one.
-pub(super) fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(crate) fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de> + Default,
@@ -48,7 +48,7 @@ where
 }
 
 /// [`integer`] for a required field.
-pub(super) fn required_integer<'de, D: Deserializer<'de>>(
+pub(crate) fn required_integer<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<u64, D::Error> {
     let value = Value::deserialize(deserializer)?;

@@ -4,7 +4,6 @@
 //! one. The refusal comes before the service, so that is right for a POST too.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, header};
@@ -12,16 +11,12 @@ use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 
 use super::auth::{Token, Tokens};
-use super::budget::{Budget, Budgets, Later, Leave, Ticket, Urgency, Wake};
+use super::budget::{Budgets, Later, Turn, Urgency, Wake};
 use super::call::{Call, address};
 use super::classify::{classify_redacted, token_refused};
 use super::endpoints::{Credentials, Endpoints, Fingerprint};
 use super::error::{ApiError, Class};
 use super::transport::{HttpService, Options, Reply, Wire};
-
-/// How long a call waits for its turn: one of something begun, and any other.
-const BEGUN_PATIENCE: Duration = Duration::from_secs(5);
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The platform: one per process, cheap to clone.
 #[derive(Clone)]
@@ -60,8 +55,7 @@ impl Platform {
             platform: self.clone(),
             credentials,
             name: sandbox.into(),
-            budget,
-            ticket: None,
+            turn: Turn::new(budget),
         }
     }
 
@@ -100,8 +94,7 @@ pub struct Sandbox {
     platform: Platform,
     credentials: Arc<Credentials>,
     name: Arc<str>,
-    budget: Arc<Budget>,
-    ticket: Option<Arc<Ticket>>,
+    turn: Turn,
 }
 
 /// Neither credentials nor tokens.
@@ -137,8 +130,11 @@ impl Sandbox {
         calls: usize,
         wake: Wake,
     ) -> Result<Self, Later> {
-        let ticket = self.budget.ticket(name, group, urgency, calls, wake)?;
-        Ok(self.holding(ticket))
+        let turn = self.turn.ticket(name, group, urgency, calls, wake)?;
+        Ok(Self {
+            turn,
+            ..self.clone()
+        })
     }
 
     /// This sandbox with leave to make `calls` more calls of something begun, after a short wait at most.
@@ -146,46 +142,11 @@ impl Sandbox {
     /// # Errors
     /// It would take too long.
     pub async fn go_on(&self, calls: usize) -> Result<Self, Later> {
-        let ticket = self
-            .budget
-            .wait(Urgency::UnderWay, calls, BEGUN_PATIENCE)
-            .await?;
-        Ok(self.holding(ticket))
-    }
-
-    fn holding(&self, ticket: Ticket) -> Self {
-        Self {
-            ticket: Some(Arc::new(ticket)),
+        let turn = self.turn.go_on(calls).await?;
+        Ok(Self {
+            turn,
             ..self.clone()
-        }
-    }
-
-    /// Leave to make one call: from the ticket, else in turn.
-    async fn leave(&self, operation: &'static str) -> Result<Leave, ApiError> {
-        let (urgency, patience) = match &self.ticket {
-            Some(ticket) => match ticket.take() {
-                Some(leave) => return Ok(leave),
-                None => (Urgency::UnderWay, BEGUN_PATIENCE),
-            },
-            None => (Urgency::Poll, PATIENCE),
-        };
-        loop {
-            let later = match self.budget.wait(urgency, 1, patience).await {
-                // A pause that began between the turn and this look: once more.
-                Ok(ticket) => match ticket.take() {
-                    Some(leave) => return Ok(leave),
-                    None => continue,
-                },
-                Err(later) => later,
-            };
-            let retry_after = (!later.pause.is_zero()).then_some(later.pause);
-            let class = Class::Throttled { retry_after };
-            return Err(ApiError::local(
-                operation,
-                class,
-                "too many calls; not sent",
-            ));
-        }
+        })
     }
 
     pub(super) fn page_bound(&self) -> usize {
@@ -220,7 +181,7 @@ impl Sandbox {
             token.secret.expose_secret(),
             self.credentials.client_secret.expose_secret(),
         ];
-        let leave = self.leave(call.operation).await?;
+        let leave = self.turn.leave(call.operation).await?;
         let result = wire
             .exchange(call.operation, request, |status, headers, body| {
                 classify_redacted(

@@ -60,16 +60,16 @@ impl Default for Options {
     }
 }
 
-/// The way to the services, before any credential.
-pub(super) struct Wire {
-    pub(super) service: HttpService,
-    pub(super) endpoints: Endpoints,
-    pub(super) options: Options,
+/// The way to the services, before any credential; `E` says where they are.
+pub(crate) struct Wire<E = Endpoints> {
+    pub(crate) service: HttpService,
+    pub(crate) endpoints: E,
+    pub(crate) options: Options,
 }
 
-impl Wire {
+impl<E> Wire<E> {
     /// One exchange. `refusal` reads an answer that is no success.
-    pub(super) async fn exchange(
+    pub(crate) async fn exchange(
         &self,
         operation: &'static str,
         request: Request<Bytes>,
@@ -153,14 +153,14 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// A success.
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
     headers: HeaderMap,
-    pub(super) body: Bytes,
+    pub(crate) body: Bytes,
 }
 
 impl Reply {
-    pub(super) fn request_id(&self) -> Option<String> {
+    pub(crate) fn request_id(&self) -> Option<String> {
         Some(one_line(
             self.headers.get("x-request-id")?.to_str().ok()?,
             128,
@@ -168,7 +168,7 @@ impl Reply {
     }
 
     /// A success we cannot read is [`Class::Unexpected`], and what it did is unknown.
-    pub(super) fn json<T: DeserializeOwned>(
+    pub(crate) fn json<T: DeserializeOwned>(
         &self,
         operation: &'static str,
         method: &Method,
@@ -185,7 +185,7 @@ impl Reply {
         })
     }
 
-    pub(super) fn unreadable(
+    pub(crate) fn unreadable(
         &self,
         operation: &'static str,
         method: &Method,

@@ -14,9 +14,13 @@
 //!
 //! - Every call takes from the budget; none is sent before the end of a pause that the platform asked for.
 //! - A ticket that is not used up gives back what is left.
+//!
+//! [`Turn`] is the view of one client: its tickets and its calls. A limit that is documented ([`Pace`]) is kept
+//! from the first call on.
 
 mod line;
 mod rate;
+mod turn;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,7 +32,9 @@ use tokio::time::Instant;
 use super::error::{ApiError, Class};
 use line::Line;
 pub use line::Urgency;
+pub(crate) use rate::Pace;
 use rate::{Go, Rate};
+pub(crate) use turn::Turn;
 
 /// How long a turn is kept for the one that was woken.
 const KEPT: Duration = Duration::from_secs(10);
@@ -64,29 +70,51 @@ pub struct Later {
     pub pause: Duration,
 }
 
-/// All budgets of the process.
-pub(super) struct Budgets {
-    places: Mutex<BTreeMap<(String, String), Arc<Budget>>>,
+/// All budgets of one API in this process, by what each is for.
+pub(crate) struct Budgets<P = (String, String)> {
+    places: Mutex<BTreeMap<P, Arc<Budget>>>,
     changed: Arc<Notify>,
     observer: Option<BudgetObserver>,
+    pace: Option<Pace>,
 }
 
 impl Budgets {
-    pub(super) fn new(observer: Option<BudgetObserver>) -> Self {
+    /// The budget of an organization and sandbox.
+    pub(super) fn of(&self, organization: &str, sandbox: &str) -> Arc<Budget> {
+        self.at((organization.to_owned(), sandbox.to_owned()))
+    }
+}
+
+impl<P: Ord> Budgets<P> {
+    pub(crate) fn new(observer: Option<BudgetObserver>) -> Self {
         Self {
             places: Mutex::default(),
             changed: Arc::default(),
             observer,
+            pace: None,
         }
     }
 
-    /// The budget of an organization and sandbox.
-    pub(super) fn of(&self, organization: &str, sandbox: &str) -> Arc<Budget> {
+    /// All budgets start at this limit.
+    pub(crate) fn paced(self, pace: Pace) -> Self {
+        Self {
+            pace: Some(pace),
+            ..self
+        }
+    }
+
+    /// The budget of a place.
+    pub(crate) fn at(&self, place: P) -> Arc<Budget> {
         let mut budgets = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = (organization.to_owned(), sandbox.to_owned());
         let budget = budgets.entry(place).or_insert_with(|| {
+            let rate = self
+                .pace
+                .map_or_else(Rate::default, |pace| Rate::documented(pace, Instant::now()));
             Arc::new(Budget {
-                state: Mutex::default(),
+                state: Mutex::new(State {
+                    rate,
+                    ..State::default()
+                }),
                 changed: Arc::clone(&self.changed),
                 observer: self.observer.clone(),
             })
@@ -95,7 +123,7 @@ impl Budgets {
     }
 
     /// Gives turns as they come, for as long as it is polled.
-    pub(super) async fn keep_turns(&self) {
+    pub(crate) async fn keep_turns(&self) {
         loop {
             let changed = self.changed.notified();
             let budgets: Vec<_> = {
@@ -120,8 +148,8 @@ impl Budgets {
     }
 }
 
-/// The budget of one organization and sandbox.
-pub(super) struct Budget {
+/// The budget of one place, such as an organization and sandbox.
+pub(crate) struct Budget {
     state: Mutex<State>,
     changed: Arc<Notify>,
     observer: Option<BudgetObserver>,
@@ -399,7 +427,7 @@ impl Drop for Place<'_> {
 }
 
 /// Leave to make some calls now.
-pub(super) struct Ticket {
+pub(crate) struct Ticket {
     budget: Arc<Budget>,
     name: Option<String>,
     held: Mutex<Vec<Go>>,
@@ -437,7 +465,7 @@ impl Drop for Ticket {
 }
 
 /// Leave to make one call; it is told what became of it.
-pub(super) struct Leave {
+pub(crate) struct Leave {
     budget: Arc<Budget>,
     name: Option<String>,
     go: Go,
@@ -445,7 +473,7 @@ pub(super) struct Leave {
 
 impl Leave {
     /// What became of the call.
-    pub(super) fn answered(self, result: Result<(), &ApiError>) {
+    pub(crate) fn answered(self, result: Result<(), &ApiError>) {
         let refused =
             matches!(result, Err(error) if matches!(error.class, Class::Throttled { .. }));
         self.budget.answered(self.go, result);

@@ -95,9 +95,28 @@ struct Limit {
     counted: Instant,
     /// Refusals in a row with nothing let through in between.
     fruitless: u32,
+    /// The rate that is never exceeded.
+    ceiling: f64,
+}
+
+/// A limit that the platform's documentation states.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Pace {
+    /// Calls a second, never exceeded.
+    pub(crate) per_second: f64,
+    /// Calls that may go at once after a rest.
+    pub(crate) at_once: f64,
 }
 
 impl Rate {
+    /// Starts at a documented limit; what the platform refuses may still show that less is allowed.
+    pub(super) fn documented(pace: Pace, now: Instant) -> Self {
+        Self {
+            limit: Some(Limit::documented(pace, now)),
+            ..Self::default()
+        }
+    }
+
     /// Lets a call go, or says when to ask again.
     pub(super) fn take(&mut self, now: Instant) -> Result<Go, Instant> {
         let (mut spree, mut within) = (0.0, Duration::ZERO);
@@ -193,9 +212,29 @@ impl Limit {
             spree_since: now,
             counted: now,
             fruitless: 1,
+            ceiling: CEILING,
         };
         limit.pause(now, pause);
         limit
+    }
+
+    fn documented(pace: Pace, now: Instant) -> Self {
+        Self {
+            likely: pace.per_second,
+            refused: now,
+            last: 0,
+            resumes: now,
+            paused: Duration::ZERO,
+            interval: INTERVAL,
+            used: Duration::ZERO,
+            level: pace.at_once,
+            burst: pace.at_once,
+            spree: 0.0,
+            spree_since: now,
+            counted: now,
+            fruitless: 0,
+            ceiling: pace.per_second,
+        }
     }
 
     fn take(&mut self, now: Instant) -> Result<(), Instant> {
@@ -226,7 +265,7 @@ impl Limit {
             };
             PASSED * steep.powf(beyond + beyond * beyond)
         };
-        (self.likely * factor).clamp(FLOOR, CEILING)
+        (self.likely * factor).clamp(FLOOR, self.ceiling)
     }
 
     fn capacity(&self) -> f64 {
@@ -291,7 +330,7 @@ impl Limit {
             let proven = proven.max((passed - saved) / used).min(rate);
             proven.powf(1.0 - DOUBT) * rate.powf(DOUBT)
         };
-        self.likely = likely.clamp(FLOOR, CEILING);
+        self.likely = likely.clamp(FLOOR, self.ceiling);
         let pause = retry_after.unwrap_or_else(|| {
             PAUSE
                 .saturating_mul(2_u32.saturating_pow(self.fruitless))

@@ -37,6 +37,61 @@ impl Hidden {
     }
 }
 
+#[test]
+fn a_documented_limit_is_kept_in_any_second_from_the_first_call_on() {
+    let origin = Instant::now();
+    let pace = Pace {
+        per_second: 8.0,
+        at_once: 2.0,
+    };
+    let mut rate = Rate::documented(pace, origin);
+    let mut gone: Vec<Duration> = Vec::new();
+    // Busy for a minute, with rests that save calls up; nothing is ever refused.
+    for millisecond in 0..60_000 {
+        let now = Duration::from_millis(millisecond);
+        let resting = millisecond % 7_000 < 2_500 && millisecond > 7_000;
+        while !resting && let Ok(go) = rate.take(origin + now) {
+            rate.passed(go);
+            gone.push(now);
+        }
+    }
+    let second = Duration::from_secs(1);
+    for (first, at) in gone.iter().enumerate() {
+        let within = gone[first..].iter().take_while(|it| **it < *at + second);
+        assert!(within.count() <= 10, "from {at:?}");
+    }
+    assert!(
+        gone[1] == Duration::ZERO && gone.len() > 300,
+        "{}",
+        gone.len()
+    );
+}
+
+#[test]
+fn a_documented_limit_gives_way_to_what_is_refused_and_comes_back() {
+    let origin = Instant::now();
+    let pace = Pace {
+        per_second: 8.0,
+        at_once: 2.0,
+    };
+    let mut rate = Rate::documented(pace, origin);
+    let go = rate.take(origin).unwrap();
+    let wait = Duration::from_secs(5);
+    assert!(rate.refused(go, Some(wait), origin));
+    assert_eq!(rate.take(origin).unwrap_err(), origin + wait);
+    assert!(rate.allowed().unwrap() < 8.0);
+    let mut passed = 0;
+    for millisecond in 5_000..600_000 {
+        if let Ok(go) = rate.take(origin + Duration::from_millis(millisecond)) {
+            rate.passed(go);
+            passed += 1;
+        }
+    }
+    assert!(passed > 3_000, "{passed}");
+    let allowed = rate.allowed().unwrap();
+    assert!((7.9..=8.0).contains(&allowed), "{allowed}");
+}
+
 #[derive(Default, Debug)]
 struct Outcome {
     calls: u32,
