@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::controllers::context::Settings;
+use crate::customer_io::Addresses;
 use crate::leader::TermsError;
 use crate::plan::pace::Bounds;
 use crate::platform::{EndpointError, Endpoints};
@@ -41,13 +42,19 @@ pub struct RunArgs {
     /// Base URL of Adobe's identity service (IMS); https, but for loopback.
     #[arg(long, env = "AEP_OPERATOR_IMS_URL", default_value = Endpoints::IMS)]
     pub ims_url: String,
+    /// Base URL of Customer.io's App API for workspaces in the United States; https, but for loopback.
+    #[arg(long, env = "AEP_OPERATOR_CUSTOMER_IO_US_URL", default_value = Addresses::US)]
+    pub customer_io_us_url: String,
+    /// Base URL of Customer.io's App API for workspaces in the European Union; https, but for loopback.
+    #[arg(long, env = "AEP_OPERATOR_CUSTOMER_IO_EU_URL", default_value = Addresses::EU)]
+    pub customer_io_eu_url: String,
     /// Address of /livez, /readyz and /metrics.
     #[arg(long, env = "AEP_OPERATOR_LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
     /// Owner in the markers of remote objects. Default: the uid of the namespace kube-system.
     #[arg(long, env = "AEP_OPERATOR_OWNER_ID", value_parser = owner_id)]
     pub owner_id: Option<String>,
-    /// Limit of one call to Adobe.
+    /// Limit of one call to Adobe or Customer.io.
     #[arg(long, env = "AEP_OPERATOR_REQUEST_TIMEOUT", default_value = "30s", value_parser = duration)]
     pub request_timeout: Duration,
     /// How long a creation without an answer may still appear before it is tried again; not less than
@@ -131,6 +138,12 @@ impl RunArgs {
     /// Adobe's addresses.
     pub fn endpoints(&self) -> Result<Endpoints, ConfigError> {
         Ok(Endpoints::new(&self.ims_url, &self.platform_url)?)
+    }
+
+    /// Customer.io's addresses.
+    pub fn customer_io(&self) -> Result<Addresses, ConfigError> {
+        let (us, eu) = (&self.customer_io_us_url, &self.customer_io_eu_url);
+        Ok(Addresses::new(us, eu)?)
     }
 
     /// What reconciles need to know.
@@ -269,6 +282,21 @@ mod tests {
             .is_ok()
         );
         assert!(parse(&[]).endpoints().is_ok());
+        assert!(
+            parse(&["--customer-io-eu-url=http://api.example"])
+                .customer_io()
+                .is_err()
+        );
+        assert!(
+            parse(&["--customer-io-us-url=http://localhost:1"])
+                .customer_io()
+                .is_ok()
+        );
+        let regions = parse(&[]).customer_io().unwrap();
+        assert_eq!(
+            regions,
+            Addresses::new(Addresses::US, Addresses::EU).unwrap()
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! - [`resources`]: what users write and read. A new field starts here.
 //! - [`plan`]: pure decisions: desired and observed objects in, typed steps out.
 //! - [`platform`]: Adobe's APIs, typed. Knows nothing of Kubernetes. A new API call goes here.
+//! - [`customer_io`]: Customer.io's App API, typed, on the platform's transport and budget. Knows nothing of Kubernetes.
 //! - [`controllers`]: Kubernetes in, steps out: watches, the engine that runs plans, status, Events.
 //! - [`operator`]: the operator put together from parts; [`process`]: the parts of a real process.
 //! - [`leader`]: of several replicas one acts; the right to act, and the fence before AEP.
@@ -23,6 +24,7 @@
 pub mod clock;
 pub mod config;
 pub mod controllers;
+pub mod customer_io;
 pub mod http;
 pub mod leader;
 pub mod metrics;

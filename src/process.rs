@@ -34,6 +34,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let bounds = args.bounds()?;
     let endpoints = args.endpoints()?;
+    // A bad address is refused here, not at the first subscription.
+    args.customer_io()?;
     let metrics = Arc::new(Metrics::default());
     let client = kubernetes().await?;
     let namespace = std::env::var("POD_NAMESPACE");

@@ -86,5 +86,15 @@ pub use schemas::{NewSchema, Schema};
 pub use specs::{ConnectionSpec, FlowSpec, Visibility};
 pub use transport::{CallRecord, HttpService, Observer, Options};
 
+/// What the client of another API, such as Customer.io's, is made of too.
+pub(crate) mod parts {
+    pub(crate) use super::budget::{Budgets, Pace, Turn};
+    pub(crate) use super::call::{Call, address, encode};
+    pub(crate) use super::classify::{Dialect, Said};
+    pub(crate) use super::error::one_line;
+    pub(crate) use super::json::{nullable, required_integer};
+    pub(crate) use super::transport::{Reply, Wire};
+}
+
 #[cfg(test)]
 mod model_tests;

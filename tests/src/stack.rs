@@ -324,6 +324,10 @@ impl ReplicaSet {
             platform,
             "--ims-url",
             platform,
+            "--customer-io-us-url",
+            platform,
+            "--customer-io-eu-url",
+            platform,
             "--listen",
             listen,
         ]
