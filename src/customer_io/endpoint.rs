@@ -9,7 +9,6 @@
 //!   `+` is a space there, `a` is `a=`, empty parameters are none;
 //! - all else counts: user, case and trailing slash of the path, every further parameter.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
@@ -126,10 +125,8 @@ type Parameter = (Vec<u8>, Vec<u8>);
 fn parameter(pair: &str) -> Parameter {
     let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
     let decoded = |text: &str| -> Vec<u8> {
-        let text: Cow<str> = match text.contains('+') {
-            true => text.replace('+', " ").into(),
-            false => text.into(),
-        };
+        // A plus that is meant is `%2B`.
+        let text = text.replace('+', " ");
         percent_decode_str(&text).collect()
     };
     (decoded(name), decoded(value))

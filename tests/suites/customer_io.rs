@@ -379,7 +379,7 @@ impl Story {
         self.customer_io.workspace(Region::Us, &key.into())
     }
 
-    async fn control(&self, verb: &str, at: &str, body: Value) -> Value {
+    async fn control(&self, verb: &str, at: &str, body: &Value) -> Value {
         let request = Request::builder()
             .method(verb)
             .uri(format!("/_emulator/{at}"));
@@ -419,7 +419,7 @@ async fn a_life(options: EmulatorOptions) {
 
     let by_hand = json!({"kind": "webhook", "id": created.id.to_string(),
         "merge": {"events": ["email_sent"], "with_content": true}});
-    story.control("POST", "edit", by_hand).await;
+    story.control("POST", "edit", &by_hand).await;
     let drifted = workspace.list_webhooks().await.unwrap();
     let drifted = &with_endpoint(&drifted, &wanted.endpoint)[0].settings;
     assert_eq!(wanted.differences(drifted), ["events", "with_content"]);
@@ -467,21 +467,21 @@ async fn a_creation_whose_answer_is_lost_is_found_by_its_endpoint() {
     let story = Story::begin(EmulatorOptions::default());
     let workspace = story.workspace("demo-app-key");
     let lose = json!([{"method": "POST", "path": "reporting_webhooks", "dropAfterCommit": true, "times": 1}]);
-    story.control("POST", "faults", lose).await;
+    story.control("POST", "faults", &lose).await;
     let error = workspace.create_webhook(&settings()).await.unwrap_err();
     assert!(error.outcome_unknown, "{error}");
     let listed = workspace.list_webhooks().await.unwrap();
     assert_eq!(with_endpoint(&listed, &settings().endpoint).len(), 1);
     let before =
         json!([{"method": "POST", "path": "reporting_webhooks", "status": 503, "times": 1}]);
-    story.control("POST", "faults", before).await;
+    story.control("POST", "faults", &before).await;
     let error = workspace.create_webhook(&settings()).await.unwrap_err();
     assert!(
         error.outcome_unknown,
         "a 503 says nothing about what was done"
     );
     assert_eq!(
-        story.control("GET", "counts", Value::Null).await["webhooks.create"],
+        story.control("GET", "counts", &Value::Null).await["webhooks.create"],
         2
     );
 }
@@ -544,7 +544,7 @@ async fn keys_are_told_apart_by_right_region_and_workspace() {
         "and still there"
     );
     let forbid = json!({"kind": "appApiKey", "id": "demo-app-key", "merge": {"forbidden": true}});
-    story.control("POST", "edit", forbid).await;
+    story.control("POST", "edit", &forbid).await;
     let error = workspace.list_webhooks().await.unwrap_err();
     assert_eq!(error.class, Class::Permission);
 }
