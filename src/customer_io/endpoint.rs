@@ -288,7 +288,8 @@ mod tests {
 
     /// Every byte percent-encoded, in either case of digits.
     fn encoded(text: &str) -> String {
-        text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+        let bytes: Vec<String> = text.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        bytes.concat()
     }
 
     proptest! {

@@ -110,7 +110,10 @@ async fn every_call_goes_to_its_region_with_the_key_and_the_documented_body() {
 
     let created = workspace.create_webhook(&settings()).await.unwrap();
     assert_eq!((created.id, &created.settings), (7, &settings()));
-    assert_eq!(workspace.list_webhooks().await.unwrap(), [created.clone()]);
+    assert_eq!(
+        workspace.list_webhooks().await.unwrap(),
+        vec![created.clone()]
+    );
     assert_eq!(workspace.get_webhook(7).await.unwrap(), created);
     assert_eq!(
         workspace.update_webhook(7, &settings()).await.unwrap(),
@@ -175,19 +178,16 @@ async fn a_listing_is_complete_or_an_error() {
         let (server, workspace) = server().await;
         answer(&server, "GET", ALL, 200, &listing).await;
         let result = workspace.list_webhooks().await;
-        match ids {
-            Some(ids) => {
-                let found: Vec<u64> = result.unwrap().iter().map(|hook| hook.id).collect();
-                assert_eq!(found, ids, "{listing}");
-            }
-            None => {
-                let error = result.unwrap_err();
-                assert_eq!(
-                    (error.class, error.outcome_unknown),
-                    (Class::Unexpected, false),
-                    "{listing}"
-                );
-            }
+        if let Some(ids) = ids {
+            let found: Vec<u64> = result.unwrap().iter().map(|hook| hook.id).collect();
+            assert_eq!(found, ids, "{listing}");
+        } else {
+            let error = result.unwrap_err();
+            assert_eq!(
+                (error.class, error.outcome_unknown),
+                (Class::Unexpected, false),
+                "{listing}"
+            );
         }
     }
 }
