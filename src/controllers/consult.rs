@@ -1,8 +1,10 @@
 //! Before a resource's first creation: does something of its own stand already? A status may be lost (a
 //! cluster rebuilt from Git, a restored backup), and the remote objects are still there.
 //!
-//! The sandbox's shared listing is asked, so in the common case this costs no call.
+//! The sandbox's shared listing is asked, so in the common case this costs no call. Kinds that are not listed for
+//! everybody are asked for one by one, where their planner says how ([`Subject::look_before`]).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -10,14 +12,16 @@ use tokio::time::Instant;
 use tracing::info;
 
 use crate::plan::sighting::{Choice, Sighted, choose};
-use crate::plan::{Failure, Fate, RemoteKind, journal};
+use crate::plan::{Failure, Fate, RemoteKind, Service, Step, journal};
 use crate::platform::ApiError;
 use crate::resources::status::Pending;
 
 use super::engine::{End, Run, Subject};
 use super::events::Note;
+use super::execute::{Outcome, execute};
 use super::managed::ManagedStatus;
 use super::reconcile::Kind;
+use super::record::RecordError;
 
 /// Before something is taken over, the listing that shows it must not be older than this.
 pub(super) const FRESH: Duration = Duration::from_mins(1);
@@ -33,21 +37,87 @@ pub(super) enum Consulted {
 }
 
 impl<K: Kind> Run<'_, K> {
-    /// Takes over what stands of this resource and is not recorded.
-    pub(super) async fn consult(&mut self, subject: &mut impl Subject<K::Status>) -> Consulted {
+    /// Takes over what stands of this resource and is not recorded, before `steps` create something. Each kind is
+    /// asked for once a run: `consulted` has those that were.
+    pub(super) async fn consult(
+        &mut self,
+        subject: &mut impl Subject<K::Status>,
+        steps: &[Step],
+        consulted: &mut BTreeSet<RemoteKind>,
+        begun: &mut BTreeSet<Service>,
+    ) -> Result<Consulted, RecordError> {
+        match self.consult_listings(subject, consulted).await {
+            Consulted::Nothing => self.consult_alone(subject, steps, consulted, begun).await,
+            found => Ok(found),
+        }
+    }
+
+    /// The kinds that are not listed for everybody.
+    async fn consult_alone(
+        &mut self,
+        subject: &mut impl Subject<K::Status>,
+        steps: &[Step],
+        consulted: &mut BTreeSet<RemoteKind>,
+        begun: &mut BTreeSet<Service>,
+    ) -> Result<Consulted, RecordError> {
+        let looks: Vec<Step> = steps
+            .iter()
+            .filter_map(Step::creates)
+            .map(|(kind, _)| kind)
+            .filter(|kind| !kind.is_listed() && consulted.insert(*kind) && self.begins(*kind))
+            .filter_map(|kind| subject.look_before(kind, &self.record.status))
+            .collect();
+        if looks.is_empty() {
+            return Ok(Consulted::Nothing);
+        }
+        let remotes = self.turn(&looks, begun).await?;
+        let looking = looks
+            .iter()
+            .map(|look| execute(&remotes, self.scope, self.identity, look));
+        let mut taken = Consulted::Nothing;
+        for (look, result) in looks.iter().zip(join_all(looking).await) {
+            let found = match result {
+                Ok(Outcome::LookedUp { found, .. }) => found,
+                Ok(_) => continue,
+                Err(error) => {
+                    let failure = Failure::from_call(&error, &look.to_string(), &self.access.scope);
+                    return Ok(Consulted::End(failure.into()));
+                }
+            };
+            match choose(self.identity, &found, |id| self.scope.is_used(id)) {
+                Choice::Nothing => {}
+                Choice::Take(it) => {
+                    self.take_over(subject, &it);
+                    taken = Consulted::Taken;
+                }
+                Choice::Ambiguous(ids) => {
+                    let failure = Failure::ambiguous(look.kind(), &ids);
+                    return Ok(Consulted::End(failure.into()));
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    /// The kinds that the sandbox's shared listing shows.
+    async fn consult_listings(
+        &mut self,
+        subject: &mut impl Subject<K::Status>,
+        consulted: &mut BTreeSet<RemoteKind>,
+    ) -> Consulted {
         let mut taken = false;
         // A flow first: it names the connection and the mapping set that are in use.
         let kinds: Vec<RemoteKind> = K::Status::KINDS
             .iter()
             .rev()
             .copied()
-            .filter(|kind| kind.is_listed() && self.begins(*kind))
+            .filter(|kind| kind.is_listed() && consulted.insert(*kind) && self.begins(*kind))
             .collect();
         // At the same time: the first resource of a sandbox waits for one listing, not for each.
         join_all(
             kinds
                 .iter()
-                .map(|kind| self.scope.ensure(self.sandbox, *kind, None)),
+                .map(|kind| self.scope.ensure(&self.remotes.sandbox, *kind, None)),
         )
         .await;
         for kind in kinds {
@@ -87,15 +157,16 @@ impl<K: Kind> Run<'_, K> {
     }
 
     async fn find(&self, kind: RemoteKind) -> Result<Choice, ApiError> {
-        self.scope.ensure(self.sandbox, kind, None).await?;
+        let sandbox = &self.remotes.sandbox;
+        self.scope.ensure(sandbox, kind, None).await?;
         if self.scope.ours(kind, self.identity).is_empty() {
             return Ok(Choice::Nothing);
         }
         let now = Instant::now();
         let fresh = now.checked_sub(FRESH).unwrap_or(now);
-        self.scope.ensure(self.sandbox, kind, Some(fresh)).await?;
+        self.scope.ensure(sandbox, kind, Some(fresh)).await?;
         self.scope
-            .ensure(self.sandbox, RemoteKind::Flow, Some(fresh))
+            .ensure(sandbox, RemoteKind::Flow, Some(fresh))
             .await?;
         let mut found = self.scope.ours(kind, self.identity);
         if kind == RemoteKind::TargetConnection {

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::customer_io::Workspace;
 use crate::plan::Failure;
 use crate::plan::failure::Scope;
 use crate::platform::Credentials;
@@ -27,6 +28,8 @@ pub struct Access {
     pub version: String,
     /// Whether the Secret carries our finalizer.
     pub held: bool,
+    /// The workspace of Customer.io, for those who have something there.
+    pub workspace: Option<Workspace>,
 }
 
 /// Reads the Secret that `spec` names. The inner error is the user's to mend.
@@ -58,6 +61,7 @@ pub async fn read(
         credentials: Arc::new(credentials),
         version,
         held,
+        workspace: None,
     }))
 }
 

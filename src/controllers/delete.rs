@@ -30,6 +30,7 @@ use super::inventory::Scope;
 use super::managed::ManagedStatus as _;
 use super::reconcile::{Kind, Observed, elsewhere, forget, identity, inputs, renew_rights, unsent};
 use super::record::{Record, RecordError, within};
+use super::remotes::Remotes;
 
 /// Takes one step back: what is left is deleted, or it is said why not.
 pub(super) async fn delete<K: Kind>(
@@ -97,16 +98,14 @@ pub(super) async fn delete<K: Kind>(
         let end = blocked(failure.into(), &record.status);
         return conclude(context, key, &mut record, Some(end), inputs).await;
     }
-    let sandbox = context
-        .platform
-        .sandbox(access.credentials.clone(), &access.scope.sandbox);
+    let remotes = Remotes::of(&context.platform, &access);
     let mut subject = Deletion::new(identity.clone(), resource.deletion_policy());
-    let scope = context.inventory.scope(&sandbox);
+    let scope = context.inventory.scope(&remotes.sandbox);
     let mut run = Run {
         context,
         record: &mut record,
         identity: &identity,
-        sandbox: &sandbox,
+        remotes: &remotes,
         scope: &scope,
         access: &access,
         frozen: None,

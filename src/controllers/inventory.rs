@@ -220,7 +220,7 @@ impl Scope {
             RemoteKind::SourceConnection => Some(&self.sources),
             RemoteKind::TargetConnection => Some(&self.targets),
             RemoteKind::Flow => Some(&self.flows),
-            RemoteKind::MappingSet => None,
+            _ => None,
         }
     }
 }
@@ -332,7 +332,7 @@ async fn list(sandbox: &Sandbox, kind: RemoteKind) -> Result<Vec<Sighted>, ApiEr
             let staying = found.iter().filter(|flow| !flow.state.is_going());
             staying.map(Sighted::from).collect()
         }
-        RemoteKind::MappingSet => Vec::new(),
+        _ => Vec::new(),
     })
 }
 

@@ -5,7 +5,7 @@
 //! | file | holds |
 //! |---|---|
 //! | [`reconcile`], `conclude` | the road: read live, observe, run plans; status, Event, next look |
-//! | [`engine`], [`execute`] | running plans: intents before creations, one call a step |
+//! | [`engine`], [`execute`], [`remotes`] | running plans: intents before creations, one call a step, and where to |
 //! | [`inventory`] | what stands in the sandboxes, as listed for everybody |
 //! | [`drift`] | changes made elsewhere: compares what is listed, wakes who differs |
 //! | `consult`, `twins` | what stands already is taken over; what an abandoned attempt made is deleted |
@@ -39,6 +39,7 @@ pub mod inventory;
 pub mod managed;
 pub mod reconcile;
 pub mod record;
+pub mod remotes;
 pub mod retries;
 pub mod rotation;
 mod run;

@@ -26,6 +26,7 @@ use super::drift::Entry;
 use super::engine::{End, Run, Subject};
 use super::managed::{Managed, ManagedStatus};
 use super::record::{Record, RecordError, within};
+use super::remotes::Remotes;
 use super::retries::Inputs;
 use super::rotation;
 
@@ -189,9 +190,8 @@ async fn converge<K: Kind>(
     }
     let identity = identity(context, &resource, key);
     trust_no_more(&mut record, &resource);
-    let sandbox = context
-        .platform
-        .sandbox(access.credentials.clone(), &access.scope.sandbox);
+    let remotes = Remotes::of(&context.platform, access);
+    let sandbox = &remotes.sandbox;
     let mut subject = resource.subject(context, &identity, &record.status, &surroundings);
     for (kind, attempt) in unsent(context, &identity, &record.status) {
         subject.meet(kind, Fate::Absent { next: attempt }, &record.status);
@@ -217,12 +217,12 @@ async fn converge<K: Kind>(
         // A Secret that was made anew, or another one than before.
         hold(context, key, access).await?;
     }
-    let scope = context.inventory.scope(&sandbox);
+    let scope = context.inventory.scope(sandbox);
     let mut run = Run {
         context,
         record: &mut record,
         identity: &identity,
-        sandbox: &sandbox,
+        remotes: &remotes,
         scope: &scope,
         access,
         frozen,
@@ -232,7 +232,7 @@ async fn converge<K: Kind>(
             failure,
             step: Some(step),
         } => End::Failed {
-            failure: resource.diagnose(&sandbox, &step, failure).await,
+            failure: resource.diagnose(sandbox, &step, failure).await,
             step: Some(step),
         },
         end => end,
@@ -251,7 +251,7 @@ async fn converge<K: Kind>(
             side: K::side,
             since: Instant::now(),
         };
-        context.drift.register(&sandbox, K::WORD, key, entry);
+        context.drift.register(sandbox, K::WORD, key, entry);
     } else {
         context.drift.forget(K::WORD, key);
     }

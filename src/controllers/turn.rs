@@ -7,11 +7,12 @@
 //! comes, to read and plan anew. Later rounds go on ahead of everybody, after a short wait at most. A
 //! resource that the platform's limit keeps waiting says so once it has waited for [`PATIENCE`].
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::plan::Step;
-use crate::platform::{Later, Sandbox, Urgency};
+use crate::plan::{Service, Step};
+use crate::platform::{Later, Urgency};
 use crate::resources::REQUESTED_AT;
 use crate::resources::conditions::{Reason, STALLED, Standing, find};
 
@@ -20,6 +21,7 @@ use super::engine::Run;
 use super::managed::{Managed, ManagedStatus};
 use super::reconcile::Kind;
 use super::record::{Purpose, Record, RecordError};
+use super::remotes::Remotes;
 
 /// How long a resource waits for its turn before it says so.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -47,32 +49,45 @@ fn urgency<K: Managed>(record: &mut Record<K>, steps: &[Step]) -> Urgency {
     }
 }
 
+/// How many of `steps` are calls to `service`.
+fn calls_to(service: Service, steps: &[Step]) -> usize {
+    let to = |step: &&Step| step.kind().service() == service;
+    steps.iter().filter(to).count()
+}
+
 impl<K: Kind> Run<'_, K> {
-    /// Leave to run `steps` now, or the end of this reconcile.
+    /// Leave to run `steps` now, or the end of this reconcile. `begun`: the services that it was given a turn by.
     pub(super) async fn turn(
         &mut self,
         steps: &[Step],
-        begun: bool,
-    ) -> Result<Sandbox, RecordError> {
-        let asked = if begun {
-            self.sandbox.go_on(steps.len()).await
-        } else {
-            self.ask(steps)
-        };
-        let asked = match asked {
-            // What is begun and has to wait for long waits like everybody else.
-            Err(_) if begun => self.ask(steps),
-            asked => asked,
-        };
-        match asked {
-            Ok(sandbox) => Ok(sandbox),
-            Err(later) => Err(self.put_off(later).await?),
+        begun: &mut BTreeSet<Service>,
+    ) -> Result<Remotes, RecordError> {
+        let services: BTreeSet<Service> = steps.iter().map(|step| step.kind().service()).collect();
+        let mut remotes = self.remotes.clone();
+        for service in services {
+            let calls = calls_to(service, steps);
+            let first = begun.insert(service);
+            let asked = if first {
+                self.ask(&remotes, service, steps)
+            } else {
+                match remotes.go_on(service, calls).await {
+                    // What is begun and has to wait for long waits like everybody else.
+                    Err(_) => self.ask(&remotes, service, steps),
+                    asked => asked,
+                }
+            };
+            remotes = match asked {
+                Ok(remotes) => remotes,
+                Err(later) => return Err(self.put_off(later).await?),
+            };
         }
+        Ok(remotes)
     }
 
     /// A call was refused, or not sent, because it was one too many: gets in line.
     pub(super) async fn back_in_line(&mut self, step: &Step) -> Result<RecordError, RecordError> {
-        match self.ask(std::slice::from_ref(step)) {
+        let remotes = self.remotes.clone();
+        match self.ask(&remotes, step.kind().service(), std::slice::from_ref(step)) {
             // Its turn already: at once, but from the start.
             Ok(_) => {
                 self.record.flush(Purpose::Result).await?;
@@ -82,16 +97,22 @@ impl<K: Kind> Run<'_, K> {
         }
     }
 
-    fn ask(&mut self, steps: &[Step]) -> Result<Sandbox, Later> {
+    fn ask(
+        &mut self,
+        remotes: &Remotes,
+        service: Service,
+        steps: &[Step],
+    ) -> Result<Remotes, Later> {
         let identity = self.identity;
         let key = Key::new(&identity.namespace, &identity.name);
         let side = K::side(self.context);
         let wakes = side.turns();
-        self.sandbox.ticket(
+        remotes.ticket(
+            service,
             &identity.uid,
             &identity.namespace,
             urgency(self.record, steps),
-            steps.len(),
+            calls_to(service, steps),
             Arc::new(move || {
                 // A closed channel means that the controller has ended.
                 let _ = wakes.unbounded_send(key.clone());

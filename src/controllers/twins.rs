@@ -14,7 +14,7 @@ use super::consult::lacks;
 use super::context::Suspicion;
 use super::engine::Run;
 use super::events::Note;
-use super::execute::{by_name, execute};
+use super::execute::{execute, marked};
 use super::managed::ManagedStatus as _;
 use super::reconcile::Kind;
 
@@ -41,7 +41,8 @@ impl<K: Kind> Run<'_, K> {
             .chain(K::Status::KINDS.iter().copied())
             .filter(|kind| kind.is_listed());
         for kind in kinds {
-            self.scope.ensure(self.sandbox, kind, Some(since)).await?;
+            let sandbox = &self.remotes.sandbox;
+            self.scope.ensure(sandbox, kind, Some(since)).await?;
         }
         let going = self.record.resource.meta().deletion_timestamp.is_some();
         for kind in K::Status::KINDS.iter().rev().copied() {
@@ -71,7 +72,7 @@ impl<K: Kind> Run<'_, K> {
         } else {
             match self.record.status.attempt(kind) {
                 ..=1 => Vec::new(),
-                attempt => by_name(self.sandbox, self.identity, kind, attempt).await?,
+                attempt => marked(&self.remotes.sandbox, self.identity, kind, attempt).await?,
             }
         };
         found.retain(|it| is_twin(self.identity, recorded, it));
@@ -83,7 +84,7 @@ impl<K: Kind> Run<'_, K> {
             kind: twin.kind,
             id: twin.id.clone(),
         };
-        execute(self.sandbox, self.scope, self.identity, &step).await?;
+        execute(self.remotes, self.scope, self.identity, &step).await?;
         self.scope.gone(twin.kind, &twin.id);
         let title = twin.kind.title();
         let note = format!(

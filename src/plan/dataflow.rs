@@ -12,7 +12,7 @@ use super::adopt::{self, Adoption};
 use super::desired::{DesiredDataflow, kept_attempt};
 use super::failure::Failure;
 use super::marker::Marker;
-use super::{Known, Plan, RemoteKind, Step, Wait};
+use super::{Body, Known, Plan, RemoteKind, Step, Wait};
 
 /// What is known of the dataflow's remote objects.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -115,8 +115,8 @@ fn flow(
         Known::Absent | Known::Missing(_) => match &observed.source {
             SourceView::Standing { id } => {
                 let attempt = observed.next_attempts.flow;
-                let body = desired.flow(attempt, id, target, mapping);
-                Plan::Run(vec![Step::CreateFlow { attempt, body }])
+                let body = Body::Flow(desired.flow(attempt, id, target, mapping));
+                Plan::Run(vec![Step::Create { attempt, body }])
             }
             SourceView::NotYet { message } => Plan::Wait(Wait {
                 reason: Reason::WaitingForSource,
@@ -178,9 +178,9 @@ fn groundwork(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Vec<Ste
         }),
         Known::Absent | Known::Missing(_) => {
             let attempt = observed.next_attempts.target;
-            steps.push(Step::CreateTargetConnection {
+            steps.push(Step::Create {
                 attempt,
-                body: desired.target_connection(attempt),
+                body: Body::TargetConnection(desired.target_connection(attempt)),
             });
         }
         // Its name is not kept up: Adobe advises against patching a connection whose flow does not see
@@ -199,9 +199,9 @@ fn groundwork(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Vec<Ste
         }),
         Known::Absent | Known::Missing(_) => {
             let attempt = observed.next_attempts.mapping;
-            steps.push(Step::CreateMappingSet {
+            steps.push(Step::Create {
                 attempt,
-                body: desired.mapping_set(attempt),
+                body: Body::MappingSet(desired.mapping_set(attempt)),
             });
         }
         Known::Read(found) if !same_rows(desired, found) => {

@@ -248,13 +248,13 @@ fn creations_carry_the_attempts_they_were_given_and_the_ids_that_stand() {
         ..observed("AAA", true)
     };
     let steps = vec![
-        Step::CreateTargetConnection {
+        Step::Create {
             attempt: 2,
-            body: desired.target_connection(2),
+            body: Body::TargetConnection(desired.target_connection(2)),
         },
-        Step::CreateMappingSet {
+        Step::Create {
             attempt: 3,
-            body: desired.mapping_set(3),
+            body: Body::MappingSet(desired.mapping_set(3)),
         },
     ];
     assert_eq!(plan(&desired, &groundwork), Plan::Run(steps));
@@ -262,10 +262,10 @@ fn creations_carry_the_attempts_they_were_given_and_the_ids_that_stand() {
         next_attempts,
         ..observed("TTA", true)
     };
-    let body = desired.flow(4, "S", "T", &mapping_ref(0));
+    let body = Body::Flow(desired.flow(4, "S", "T", &mapping_ref(0)));
     assert_eq!(
         plan(&desired, &flow),
-        Plan::Run(vec![Step::CreateFlow { attempt: 4, body }])
+        Plan::Run(vec![Step::Create { attempt: 4, body }])
     );
 }
 

@@ -117,13 +117,7 @@ impl Drift {
 
 /// A field's name in `status.lastDrift`: `flow.name`.
 pub fn field(kind: RemoteKind, name: &str) -> String {
-    let object = match kind {
-        RemoteKind::SourceConnection => "sourceConnection",
-        RemoteKind::TargetConnection => "targetConnection",
-        RemoteKind::MappingSet => "mappingSet",
-        RemoteKind::Flow => "flow",
-    };
-    format!("{object}.{name}")
+    format!("{}.{name}", kind.field())
 }
 
 #[cfg(test)]

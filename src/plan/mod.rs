@@ -34,8 +34,8 @@ pub mod source;
 mod step;
 
 pub use failure::Failure;
-pub use remote::{Fate, Known, RemoteKind};
-pub use step::{Plan, Step, Wait};
+pub use remote::{Fate, Known, RemoteKind, Service};
+pub use step::{Body, Plan, Step, Wait};
 
 #[cfg(test)]
 #[path = "../../tests/golden/check.rs"]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A kind of object the operator keeps in AEP.
+/// A kind of object the operator keeps in AEP or in Customer.io.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RemoteKind {
     /// `POST /sourceConnections` of the Flow Service.
@@ -13,16 +13,45 @@ pub enum RemoteKind {
     MappingSet,
     /// `POST /flows` of the Flow Service.
     Flow,
+    /// `POST /tenant/fieldgroups` of the Schema Registry.
+    FieldGroup,
+    /// `POST /tenant/schemas` of the Schema Registry.
+    Schema,
+    /// `POST /dataSets` of the Catalog.
+    Dataset,
+    /// `POST /reporting_webhooks` of Customer.io's App API.
+    Subscription,
+}
+
+/// Whose object it is: each has credentials and a budget of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Service {
+    /// Adobe Experience Platform.
+    Aep,
+    /// Customer.io's App API.
+    CustomerIo,
 }
 
 impl RemoteKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 8] = [
         Self::SourceConnection,
         Self::TargetConnection,
         Self::MappingSet,
         Self::Flow,
+        Self::FieldGroup,
+        Self::Schema,
+        Self::Dataset,
+        Self::Subscription,
     ];
+
+    /// Whose object it is.
+    pub fn service(self) -> Service {
+        match self {
+            Self::Subscription => Service::CustomerIo,
+            _ => Service::Aep,
+        }
+    }
 
     /// The word in markers and in `status.pending`; it outlives versions, so it never changes.
     pub fn word(self) -> &'static str {
@@ -31,6 +60,10 @@ impl RemoteKind {
             Self::TargetConnection => "target-connection",
             Self::MappingSet => "mapping-set",
             Self::Flow => "flow",
+            Self::FieldGroup => "field-group",
+            Self::Schema => "schema",
+            Self::Dataset => "dataset",
+            Self::Subscription => "subscription",
         }
     }
 
@@ -39,12 +72,31 @@ impl RemoteKind {
         Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
 
-    /// Whether the sandbox's shared listing shows objects of this kind with their marker. Mapping sets are
-    /// only found by their name, one at a time.
+    /// Whether the sandbox's shared listing shows objects of this kind with their marker. The others are looked
+    /// for one at a time: mapping sets by their name, what is in the registry and the Catalog by its marker,
+    /// subscriptions by where they send to.
     pub fn is_listed(self) -> bool {
         match self {
             Self::SourceConnection | Self::TargetConnection | Self::Flow => true,
-            Self::MappingSet => false,
+            Self::MappingSet
+            | Self::FieldGroup
+            | Self::Schema
+            | Self::Dataset
+            | Self::Subscription => false,
+        }
+    }
+
+    /// The field of `status` that it is recorded in.
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::SourceConnection => "sourceConnection",
+            Self::TargetConnection => "targetConnection",
+            Self::MappingSet => "mappingSet",
+            Self::Flow => "flow",
+            Self::FieldGroup => "fieldGroup",
+            Self::Schema => "schema",
+            Self::Dataset => "dataset",
+            Self::Subscription => "subscription",
         }
     }
 
@@ -55,6 +107,10 @@ impl RemoteKind {
             Self::TargetConnection => "target connection",
             Self::MappingSet => "mapping set",
             Self::Flow => "flow",
+            Self::FieldGroup => "field group",
+            Self::Schema => "schema",
+            Self::Dataset => "dataset",
+            Self::Subscription => "subscription",
         }
     }
 }
@@ -114,6 +170,14 @@ impl<R, T> Known<R, T> {
             (Fate::Unread | Fate::Missing, None) => {}
             (Fate::Absent { .. }, _) => *self = Self::Absent,
             (Fate::Unsettled { attempt }, _) => *self = Self::Pending { attempt },
+        }
+    }
+
+    /// What status refers to, where the platform answers that there is none.
+    pub fn missing(&self) -> Option<&R> {
+        match self {
+            Self::Missing(reference) => Some(reference),
+            _ => None,
         }
     }
 

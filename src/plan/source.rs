@@ -7,7 +7,7 @@ use super::adopt::{self, Adoption};
 use super::desired::DesiredSource;
 use super::failure::Failure;
 use super::marker::Marker;
-use super::{Known, Plan, RemoteKind, Step};
+use super::{Body, Known, Plan, RemoteKind, Step};
 
 /// What is known of the source's remote object.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,7 +59,8 @@ pub fn plan(desired: &DesiredSource, observed: &ObservedSource) -> Plan {
         Known::Absent | Known::Missing(_) => {
             let attempt = observed.next_attempt;
             let body = desired.source_connection(attempt);
-            Plan::Run(vec![Step::CreateSourceConnection { attempt, body }])
+            let body = Body::SourceConnection(body);
+            Plan::Run(vec![Step::Create { attempt, body }])
         }
         Known::Recorded(id) => Plan::Run(vec![Step::Read {
             kind,

@@ -60,7 +60,8 @@ fn every_state_of_knowledge_has_its_one_step() {
 #[test]
 fn the_creation_carries_the_attempt_it_was_given() {
     let body = desired_source().source_connection(3);
-    let steps = vec![Step::CreateSourceConnection { attempt: 3, body }];
+    let body = Body::SourceConnection(body);
+    let steps = vec![Step::Create { attempt: 3, body }];
     assert_eq!(plan_of(Known::Absent), Plan::Run(steps));
     assert_eq!(ObservedSource::default().next_attempt, 1);
 }

@@ -43,31 +43,11 @@ pub struct Wait {
 #[expect(missing_docs, reason = "the fields are named after what they hold")]
 pub enum Step {
     /// Find the object that attempt `attempt` may have made, by its marker.
-    LookUp {
-        kind: RemoteKind,
-        attempt: i64,
-    },
+    LookUp { kind: RemoteKind, attempt: i64 },
     /// Read the object as it stands now.
-    Read {
-        kind: RemoteKind,
-        id: String,
-    },
-    CreateSourceConnection {
-        attempt: i64,
-        body: NewSourceConnection,
-    },
-    CreateTargetConnection {
-        attempt: i64,
-        body: NewTargetConnection,
-    },
-    CreateMappingSet {
-        attempt: i64,
-        body: NewMappingSet,
-    },
-    CreateFlow {
-        attempt: i64,
-        body: NewFlow,
-    },
+    Read { kind: RemoteKind, id: String },
+    /// Create an object. Its intent, with the attempt, is written down before the call is made.
+    Create { attempt: i64, body: Body },
     /// Change a connection or flow, if it still has this etag.
     Patch {
         kind: RemoteKind,
@@ -76,24 +56,35 @@ pub enum Step {
         operations: Vec<PatchOperation>,
     },
     /// Write the rows of a mapping set as its next version.
-    UpdateMappingSet {
-        id: String,
-        body: NewMappingSet,
-    },
+    UpdateMappingSet { id: String, body: NewMappingSet },
     /// Enable or disable the flow.
-    Act {
-        id: String,
-        action: FlowAction,
-    },
+    Act { id: String, action: FlowAction },
     /// List the flows that still name this source connection.
-    FindUsers {
-        source_connection: String,
-    },
+    FindUsers { source_connection: String },
     /// Delete the object; that it is gone already is fine.
-    Delete {
-        kind: RemoteKind,
-        id: String,
-    },
+    Delete { kind: RemoteKind, id: String },
+}
+
+/// What an object is created from.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "named after the kinds")]
+pub enum Body {
+    SourceConnection(NewSourceConnection),
+    TargetConnection(NewTargetConnection),
+    MappingSet(NewMappingSet),
+    Flow(NewFlow),
+}
+
+impl Body {
+    /// The kind of object it makes.
+    pub fn kind(&self) -> RemoteKind {
+        match self {
+            Self::SourceConnection(_) => RemoteKind::SourceConnection,
+            Self::TargetConnection(_) => RemoteKind::TargetConnection,
+            Self::MappingSet(_) => RemoteKind::MappingSet,
+            Self::Flow(_) => RemoteKind::Flow,
+        }
+    }
 }
 
 impl Step {
@@ -104,10 +95,9 @@ impl Step {
             | Self::Read { kind, .. }
             | Self::Patch { kind, .. }
             | Self::Delete { kind, .. } => *kind,
-            Self::CreateSourceConnection { .. } => RemoteKind::SourceConnection,
-            Self::CreateTargetConnection { .. } => RemoteKind::TargetConnection,
-            Self::CreateMappingSet { .. } | Self::UpdateMappingSet { .. } => RemoteKind::MappingSet,
-            Self::CreateFlow { .. } | Self::Act { .. } | Self::FindUsers { .. } => RemoteKind::Flow,
+            Self::Create { body, .. } => body.kind(),
+            Self::UpdateMappingSet { .. } => RemoteKind::MappingSet,
+            Self::Act { .. } | Self::FindUsers { .. } => RemoteKind::Flow,
         }
     }
 
@@ -131,7 +121,10 @@ impl Step {
             ids.iter().map(of).collect()
         };
         let uses = match self {
-            Self::CreateFlow { body, .. } => {
+            Self::Create {
+                body: Body::Flow(body),
+                ..
+            } => {
                 let mut uses = one(RemoteKind::SourceConnection, &body.source_connection_ids);
                 uses.extend(one(
                     RemoteKind::TargetConnection,
@@ -164,10 +157,7 @@ impl Step {
     /// The attempt number, where the step creates an object.
     pub fn creates(&self) -> Option<(RemoteKind, i64)> {
         match self {
-            Self::CreateSourceConnection { attempt, .. }
-            | Self::CreateTargetConnection { attempt, .. }
-            | Self::CreateMappingSet { attempt, .. }
-            | Self::CreateFlow { attempt, .. } => Some((self.kind(), *attempt)),
+            Self::Create { attempt, body } => Some((body.kind(), *attempt)),
             _ => None,
         }
     }
@@ -179,10 +169,7 @@ impl fmt::Display for Step {
         match self {
             Self::LookUp { .. } => write!(f, "look up {kind}"),
             Self::Read { id, .. } => write!(f, "read {kind} {id}"),
-            Self::CreateSourceConnection { .. }
-            | Self::CreateTargetConnection { .. }
-            | Self::CreateMappingSet { .. }
-            | Self::CreateFlow { .. } => write!(f, "create {kind}"),
+            Self::Create { .. } => write!(f, "create {kind}"),
             Self::Patch { id, .. } | Self::UpdateMappingSet { id, .. } => {
                 write!(f, "update {kind} {id}")
             }

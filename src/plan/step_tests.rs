@@ -15,32 +15,20 @@ fn creations() -> Vec<(Step, RemoteKind)> {
         version: 0,
     };
     let attempt = 2;
-    let (body, target) = (source.source_connection(2), dataflow.target_connection(2));
-    let (set, flow) = (
-        dataflow.mapping_set(2),
-        dataflow.flow(2, "s", "t", &mapping),
-    );
-    vec![
+    [
         (
-            Step::CreateSourceConnection { attempt, body },
+            Body::SourceConnection(source.source_connection(2)),
             SourceConnection,
         ),
         (
-            Step::CreateTargetConnection {
-                attempt,
-                body: target,
-            },
+            Body::TargetConnection(dataflow.target_connection(2)),
             TargetConnection,
         ),
-        (Step::CreateMappingSet { attempt, body: set }, MappingSet),
-        (
-            Step::CreateFlow {
-                attempt,
-                body: flow,
-            },
-            Flow,
-        ),
+        (Body::MappingSet(dataflow.mapping_set(2)), MappingSet),
+        (Body::Flow(dataflow.flow(2, "s", "t", &mapping)), Flow),
     ]
+    .map(|(body, kind)| (Step::Create { attempt, body }, kind))
+    .to_vec()
 }
 
 /// The changes of what stands, in words and with what each changes.

@@ -11,7 +11,7 @@ use super::dataflow::{self, ObservedDataflow, SourceView};
 use super::desired::{DesiredDataflow, DesiredSource};
 use super::marker::Marker;
 use super::source::{self, ObservedSource};
-use super::{Known, Plan, RemoteKind, Step};
+use super::{Body, Known, Plan, RemoteKind, Step};
 
 /// What becomes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +148,7 @@ impl World {
                         self.dataflow.mapping = Known::Trusted(MappingRef { id, version });
                     }
                     RemoteKind::Flow => self.dataflow.flow = Known::Recorded(id),
+                    _ => {}
                 }
             }
         }
@@ -168,26 +169,17 @@ impl World {
         };
         let id = format!("{kind}-{}", self.writes);
         match step {
-            Step::CreateSourceConnection { body: it, .. } => {
-                objects.push(new(
-                    body(it),
-                    json!({"id": id, "etag": etag, "state": "enabled"}),
-                ));
-            }
-            Step::CreateTargetConnection { body: it, .. } => {
-                objects.push(new(
-                    body(it),
-                    json!({"id": id, "etag": etag, "state": "enabled"}),
-                ));
-            }
-            Step::CreateMappingSet { body: it, .. } => {
-                objects.push(new(body(it), json!({"id": id, "version": 0})));
-            }
-            Step::CreateFlow { body: it, .. } => {
-                objects.push(new(
-                    body(it),
-                    json!({"id": id, "etag": etag, "state": "initializing", "options": {}}),
-                ));
+            Step::Create { body: made, .. } => {
+                let connection = json!({"id": id, "etag": etag, "state": "enabled"});
+                objects.push(match made {
+                    Body::SourceConnection(it) => new(body(it), connection),
+                    Body::TargetConnection(it) => new(body(it), connection),
+                    Body::MappingSet(it) => new(body(it), json!({"id": id, "version": 0})),
+                    Body::Flow(it) => new(
+                        body(it),
+                        json!({"id": id, "etag": etag, "state": "initializing", "options": {}}),
+                    ),
+                });
             }
             Step::Patch {
                 etag: given,
@@ -286,6 +278,7 @@ impl World {
                     Known::Recorded(id)
                 };
             }
+            _ => {}
         }
     }
 
@@ -321,6 +314,7 @@ impl World {
                 }
                 self.dataflow.flow = Known::Read(serde_json::from_value(shown).unwrap());
             }
+            _ => {}
         }
     }
 

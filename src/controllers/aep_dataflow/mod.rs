@@ -21,7 +21,7 @@ use crate::plan::dataflow::SourceView;
 use crate::plan::desired::DesiredDataflow;
 use crate::plan::marker::Identity;
 use crate::plan::sighting::Expected;
-use crate::plan::{Failure, Step};
+use crate::plan::{Body, Failure, Step};
 use crate::platform::Sandbox;
 use crate::resources::conditions::Reason;
 use crate::resources::{AepDataflow, AepDataflowStatus};
@@ -91,9 +91,13 @@ impl Kind for AepDataflow {
             (Reason::RejectedByPlatform, _) => {
                 diagnose::target(sandbox, &self.spec.target.existing, failure).await
             }
-            (Reason::Progressing, Step::CreateFlow { body, .. }) => {
-                diagnose::source(sandbox, &body.source_connection_ids, failure).await
-            }
+            (
+                Reason::Progressing,
+                Step::Create {
+                    body: Body::Flow(body),
+                    ..
+                },
+            ) => diagnose::source(sandbox, &body.source_connection_ids, failure).await,
             _ => failure,
         }
     }

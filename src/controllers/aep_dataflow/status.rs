@@ -48,13 +48,13 @@ impl ManagedStatus for AepDataflowStatus {
 
     fn id(&self, kind: RemoteKind) -> Option<&str> {
         match kind {
-            RemoteKind::SourceConnection => None,
             RemoteKind::TargetConnection => self
                 .target_connection
                 .as_ref()
                 .map(|found| found.id.as_str()),
             RemoteKind::MappingSet => self.mapping_set.as_ref().map(|found| found.id.as_str()),
             RemoteKind::Flow => self.flow.as_ref().map(|found| found.id.as_str()),
+            _ => None,
         }
     }
 
@@ -70,14 +70,13 @@ impl ManagedStatus for AepDataflowStatus {
                 .is_some_and(|flow| flow.etag.is_empty() && flow.state.is_none()),
             // A listing shows it as what a flow uses.
             RemoteKind::MappingSet => self.is_unread(RemoteKind::Flow),
-            RemoteKind::SourceConnection => false,
+            _ => false,
         }
     }
 
     fn record(&mut self, kind: RemoteKind, id: &str, etag: &str, version: u64) {
         let (id, etag) = (id.to_owned(), etag.to_owned());
         match kind {
-            RemoteKind::SourceConnection => {}
             RemoteKind::TargetConnection => {
                 self.target_connection = Some(ConnectionStatus {
                     id,
@@ -100,6 +99,7 @@ impl ManagedStatus for AepDataflowStatus {
                     state: None,
                 });
             }
+            _ => {}
         }
     }
 
@@ -118,17 +118,17 @@ impl ManagedStatus for AepDataflowStatus {
             RemoteKind::TargetConnection => {
                 self.target_connection.as_ref().and_then(|it| it.attempt)
             }
-            RemoteKind::SourceConnection | RemoteKind::Flow => None,
+            _ => None,
         };
         attempt.unwrap_or(1)
     }
 
     fn forget(&mut self, kind: RemoteKind) {
         match kind {
-            RemoteKind::SourceConnection => {}
             RemoteKind::TargetConnection => self.target_connection = None,
             RemoteKind::MappingSet => self.mapping_set = None,
             RemoteKind::Flow => (self.flow, self.inlet_url) = (None, None),
+            _ => {}
         }
     }
 }

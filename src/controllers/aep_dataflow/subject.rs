@@ -209,7 +209,6 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
     }
 
     fn drift(&self, step: &Step) -> Option<Drift> {
-        let again = |kind, id: &str| Drift::recreated(kind, id);
         match (step, &self.observed) {
             (Step::Patch { id, operations, .. }, observed) if observed.settled => {
                 let Known::Read(flow) = &observed.flow else {
@@ -230,18 +229,16 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
                 };
                 Some(Drift::state(id, &flow.updated_by, &flow.updated_client))
             }
-            (Step::CreateFlow { .. }, observed) => match &observed.flow {
-                Known::Missing(id) => Some(again(RemoteKind::Flow, id)),
-                _ => None,
-            },
-            (Step::CreateTargetConnection { .. }, observed) => match &observed.target {
-                Known::Missing(id) => Some(again(RemoteKind::TargetConnection, id)),
-                _ => None,
-            },
-            (Step::CreateMappingSet { .. }, observed) => match &observed.mapping {
-                Known::Missing(set) => Some(again(RemoteKind::MappingSet, &set.id)),
-                _ => None,
-            },
+            (Step::Create { body, .. }, observed) => {
+                let kind = body.kind();
+                let missing = match kind {
+                    RemoteKind::Flow => observed.flow.missing(),
+                    RemoteKind::TargetConnection => observed.target.missing(),
+                    RemoteKind::MappingSet => observed.mapping.missing().map(|set| &set.id),
+                    _ => None,
+                };
+                missing.map(|id| Drift::recreated(kind, id))
+            }
             _ => None,
         }
     }
@@ -378,7 +375,6 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
         } = &mut self.observed;
         let id = status.id(kind).map(str::to_owned);
         let next = match kind {
-            RemoteKind::SourceConnection => return,
             RemoteKind::TargetConnection => {
                 target.meet(fate, id);
                 &mut next_attempts.target
@@ -391,6 +387,7 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
                 flow.meet(fate, id);
                 &mut next_attempts.flow
             }
+            _ => return,
         };
         if let Fate::Absent { next: attempt } = fate {
             *next = attempt;
@@ -410,7 +407,8 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
         }
         if !steps
             .iter()
-            .any(|step| matches!(step, Step::CreateFlow { .. }))
+            .filter_map(Step::creates)
+            .any(|(kind, _)| kind == RemoteKind::Flow)
         {
             return Ok(None);
         }

@@ -48,7 +48,7 @@ impl ManagedStatus for CustomerIoSourceStatus {
                 .source_connection
                 .as_ref()
                 .map(|found| found.id.as_str()),
-            RemoteKind::TargetConnection | RemoteKind::MappingSet | RemoteKind::Flow => None,
+            _ => None,
         }
     }
 

@@ -109,9 +109,7 @@ impl Subject<CustomerIoSourceStatus> for SourceSubject {
                 let (by, client) = (&found.updated_by, &found.updated_client);
                 Some(Drift::repaired(kind, id, operations, by, client))
             }
-            (Step::CreateSourceConnection { .. }, Known::Missing(id)) => {
-                Some(Drift::recreated(kind, id))
-            }
+            (Step::Create { .. }, Known::Missing(id)) => Some(Drift::recreated(kind, id)),
             _ => None,
         }
     }
