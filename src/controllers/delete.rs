@@ -252,3 +252,63 @@ async fn finish<K: Kind>(
     forget::<K>(context, key);
     Ok(Action::await_change())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::pace::Pace;
+    use crate::plan::sighting::{Aspects, Sighted, Use};
+
+    fn identity(name: &str) -> Identity {
+        Identity {
+            owner: "o".into(),
+            namespace: "n".into(),
+            name: name.into(),
+            uid: "u".into(),
+        }
+    }
+
+    /// AEP did not delete target connection `t`, for `reason`; the flow on it is of `name`.
+    fn told(reason: Reason, name: &str) -> Failure {
+        let scope = Scope::default();
+        let kind = RemoteKind::Flow;
+        scope.note(Sighted {
+            kind,
+            id: "f".into(),
+            marker: Some(identity(name).marker(kind, 1)),
+            uses: vec![Use {
+                kind: RemoteKind::TargetConnection,
+                id: "t".into(),
+                version: 0,
+            }],
+            aspects: Aspects::default(),
+            created_at: 0,
+        });
+        let end = End::Failed {
+            failure: Failure::passing(reason, "in use", Pace::Poll),
+            step: Some(Box::new(Step::Delete {
+                kind: RemoteKind::TargetConnection,
+                id: "t".into(),
+            })),
+        };
+        match in_use_elsewhere(&scope, &identity("ours"), end) {
+            End::Failed { failure, .. } => failure,
+            end => Failure::stalled(Reason::InvalidSpec, format!("{end:?}")),
+        }
+    }
+
+    #[test]
+    fn a_target_connection_that_somebody_else_uses_is_not_waited_for_in_silence() {
+        let failure = told(Reason::Progressing, "theirs");
+        assert_eq!(failure.reason, Reason::DeletionBlocked);
+        assert!(
+            failure.message.contains("flow f") && failure.message.contains("Target connection t"),
+            "{}",
+            failure.message
+        );
+        // Our own flow is on its way out: that passes.
+        assert_eq!(told(Reason::Progressing, "ours").message, "in use");
+        // Another refusal has its own words.
+        assert_eq!(told(Reason::PermissionDenied, "theirs").message, "in use");
+    }
+}

@@ -395,4 +395,37 @@ mod tests {
         assert_eq!(scope.ours(RemoteKind::Flow, &identity("a")).len(), 1);
         assert!(scope.ours(RemoteKind::Flow, &identity("b")).is_empty());
     }
+
+    #[test]
+    fn what_a_flow_of_somebody_else_names_is_used_elsewhere_and_what_ours_names_is_not() {
+        let scope = Scope::default();
+        let on = |name: &str, target: &str| {
+            let uses = vec![crate::plan::sighting::Use {
+                kind: RemoteKind::TargetConnection,
+                id: target.into(),
+                version: 0,
+            }];
+            Sighted {
+                uses,
+                ..flow(&format!("of-{name}"), name)
+            }
+        };
+        scope.note(on("ours", "t1"));
+        scope.note(on("theirs", "t2"));
+        // One that was let go of says nobody's name.
+        let released = Sighted {
+            id: "released".into(),
+            marker: None,
+            ..on("ours", "t3")
+        };
+        scope.note(released);
+        let user = |target: &str| {
+            let found = scope.used_elsewhere(target, &identity("ours"));
+            found.map(|flow| flow.id)
+        };
+        assert_eq!(user("t1"), None);
+        assert_eq!(user("t2").as_deref(), Some("of-theirs"));
+        assert_eq!(user("t3").as_deref(), Some("released"));
+        assert_eq!(user("t4"), None, "nobody names it");
+    }
 }
