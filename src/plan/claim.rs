@@ -27,6 +27,18 @@ pub enum FlowProgress {
     Standing,
 }
 
+impl FlowProgress {
+    /// From what a status says; `unsent`: this attempt was certainly not carried out. It stays in status for its number
+    /// alone: taken for a flow under way, that of a dataflow which gave way would keep the other one waiting for ever.
+    pub fn of(stands: bool, intended: Option<i64>, unsent: impl FnOnce(i64) -> bool) -> Self {
+        match intended {
+            _ if stands => Self::Standing,
+            Some(attempt) if !unsent(attempt) => Self::Pending,
+            _ => Self::None,
+        }
+    }
+}
+
 /// Whether a dataflow may make a flow on the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -113,6 +125,21 @@ mod tests {
             Verdict::HeldBy("new".into())
         );
         assert_eq!(decide(&young, &[old]), Verdict::Holds);
+    }
+
+    #[test]
+    fn an_intent_that_led_to_nothing_holds_nothing() {
+        let unsent = |attempt| attempt == 2;
+        assert_eq!(FlowProgress::of(false, None, unsent), FlowProgress::None);
+        assert_eq!(
+            FlowProgress::of(false, Some(1), unsent),
+            FlowProgress::Pending
+        );
+        assert_eq!(FlowProgress::of(false, Some(2), unsent), FlowProgress::None);
+        assert_eq!(
+            FlowProgress::of(true, Some(2), unsent),
+            FlowProgress::Standing
+        );
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub async fn check(
     let others: Vec<Claimant> = found
         .iter()
         .filter(|other| other.uid() != dataflow.uid() && !has_let_go(other))
-        .map(|other| claimant(other, progress_of(other)))
+        .map(|other| claimant(other, progress_of(context, other)))
         .collect();
     Ok(match decide(&claimant(dataflow, progress), &others) {
         Verdict::Holds => None,
@@ -63,13 +63,15 @@ fn has_let_go(dataflow: &AepDataflow) -> bool {
         && !dataflow.finalizers().iter().any(|name| name == FINALIZER)
 }
 
-/// How far a dataflow's flow is, as its status says.
-pub fn progress_of(dataflow: &AepDataflow) -> FlowProgress {
-    match &dataflow.status {
-        Some(status) if status.flow.is_some() => FlowProgress::Standing,
-        Some(status) if journal::find(&status.pending, RemoteKind::Flow).is_some() => {
-            FlowProgress::Pending
-        }
-        _ => FlowProgress::None,
-    }
+/// How far a dataflow's flow is, as its status says. What this process knows not to have been sent is no
+/// progress: before it is sent after all, the claim is checked again.
+pub fn progress_of(context: &Context, dataflow: &AepDataflow) -> FlowProgress {
+    let status = dataflow.status.as_ref();
+    let intended = status.and_then(|it| journal::find(&it.pending, RemoteKind::Flow));
+    let uid = dataflow.uid().unwrap_or_default();
+    FlowProgress::of(
+        status.is_some_and(|it| it.flow.is_some()),
+        intended.map(|entry| entry.attempt),
+        |attempt| context.journal.is_unsent(&uid, RemoteKind::Flow, attempt),
+    )
 }

@@ -41,7 +41,7 @@ pub async fn surroundings(
         Observed::Whole(source) => source,
         Observed::Lacking(end) => return Ok(Observed::Lacking(end)),
     };
-    let progress = claim::progress_of(dataflow);
+    let progress = claim::progress_of(context, dataflow);
     // What stands, or may stand, needs nothing of the source but its credentials.
     let obstacle = obstacle(&source).map(waiting);
     let status = dataflow.status.as_ref();
