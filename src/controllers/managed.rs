@@ -51,12 +51,12 @@ pub trait ManagedStatus:
     /// Records a remote object that stands; `version` is that of a mapping set.
     fn record(&mut self, kind: RemoteKind, id: &str, etag: &str, version: u64);
 
-    /// Notes which attempt made a remote object, where only that tells how to find its twins.
+    /// Notes the last attempt to make a remote object, where only that tells how to find its twins.
     fn set_attempt(&mut self, kind: RemoteKind, attempt: i64) {
         let _ = (kind, attempt);
     }
 
-    /// The attempt that made an object whose twins no drift check lists: more than 1 says that there may be
+    /// The last attempt to make an object whose twins no drift check lists: more than 1 says that there may be
     /// some.
     fn attempt(&self, kind: RemoteKind) -> i64 {
         let _ = kind;

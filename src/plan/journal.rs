@@ -56,16 +56,22 @@ pub enum Finding {
     },
 }
 
-/// Judges a look-up. `watched` is how long this process had known the entry when the objects were listed,
-/// on its own monotonic clock: wall clocks of two machines may differ by more than the settling time.
+/// Judges a look-up for the entry of `attempt`. `watched` is how long this process had known the entry when the objects
+/// were listed, on its own monotonic clock: wall clocks of two machines may differ by more than the settling time.
+///
+/// What an earlier attempt made late does not settle the entry: the attempt under way may still make another, and
+/// nobody would look for that any more.
 pub fn judge(
     identity: &Identity,
     found: &[Sighted],
     used: impl Fn(&str) -> bool,
+    attempt: i64,
     watched: Duration,
     settle: Duration,
 ) -> Finding {
+    let is_last = |it: &Sighted| it.marker.as_ref().is_some_and(|it| it.attempt == attempt);
     match choose(identity, found, used) {
+        Choice::Take(_) if watched < settle && !found.iter().any(is_last) => Finding::TooEarly,
         Choice::Take(it) => Finding::Stands {
             it,
             alone: found.len() == 1,
@@ -103,7 +109,7 @@ mod tests {
             uid: "u".into(),
         };
         let (second, settle) = (Duration::from_secs(1), Duration::from_mins(2));
-        let judged = |found: &[Sighted], watched| judge(&me, found, |_| false, watched, settle);
+        let judged = |found: &[Sighted], watched| judge(&me, found, |_| false, 2, watched, settle);
         assert_eq!(judged(&[], second), Finding::TooEarly);
         assert_eq!(judged(&[], settle), Finding::NeverMade);
         let made = |id: &str, attempt| Sighted {
@@ -120,9 +126,12 @@ mod tests {
             alone,
         };
         assert_eq!(
-            judged(std::slice::from_ref(&one), second),
-            stands(&one, true)
+            judged(std::slice::from_ref(&two), second),
+            stands(&two, true)
         );
+        let late = std::slice::from_ref(&one);
+        assert_eq!(judged(late, second), Finding::TooEarly, "2 may come too");
+        assert_eq!(judged(late, settle), stands(&one, true));
         assert_eq!(judged(&[one, two.clone()], second), stands(&two, false));
     }
 }

@@ -64,7 +64,7 @@ pub struct ConnectionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub refused_label: Option<String>,
-    /// The attempt that made a target connection, where it was not the first: those before may have left others behind,
+    /// The last attempt to make a target connection, where it was not the first: another may have left one more behind,
     /// which no drift check lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
@@ -81,7 +81,7 @@ pub struct MappingSetStatus {
     /// Version of the set's rows; every change of the mapping adds one.
     #[schemars(range(min = 0))]
     pub version: i64,
-    /// The attempt that made it, where it was not the first: those before may have left sets of the same name behind.
+    /// The last attempt to make it, where it was not the first: another may have left a set of its own behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub attempt: Option<i64>,

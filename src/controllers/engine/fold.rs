@@ -110,11 +110,12 @@ impl<K: Kind> Run<'_, K> {
             }
         }
         let used = |id: &str| self.scope.is_used(id);
-        match journal::judge(self.identity, found, used, watched, settle) {
+        match journal::judge(self.identity, found, used, attempt, watched, settle) {
             Finding::Stands { it, alone } => {
                 info!(kind = %kind, id = it.id, "found the object of an earlier attempt");
                 status.record(kind, &it.id, "", 0);
-                status.set_attempt(kind, it.marker.map_or(attempt, |marker| marker.attempt));
+                // The last one, whichever made this: it may still make a twin.
+                status.set_attempt(kind, attempt);
                 journal::settle(status.common().pending, kind);
                 self.context.journal.forget(uid, kind);
                 subject.meet(kind, Fate::Unread, status);
