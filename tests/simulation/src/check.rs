@@ -241,7 +241,14 @@ fn is_named(remote: &Value, id: &Value) -> bool {
 
 /// A Secret that goes when the deletions are done that need it, and that nobody can put back before.
 fn is_secret_going(world: &World) -> bool {
-    world.api().objects("secrets").iter().any(deleting)
+    let any_going = |plural: &str| world.api().objects(plural).iter().any(deleting);
+    any_going("secrets") && (any_going("customeriosources") || any_going("aepdataflows"))
+}
+
+/// Such a Secret keeps a source from being made, and so its dataflows waiting: the deletion that holds the Secret may
+/// be one that only people can bring to its end, of a source that a dataflow stays on.
+fn waits_for_secret(source: &Value, world: &World) -> bool {
+    is_secret_going(world) && !deleting(source) && standing(source) == Ok("SecretMissing")
 }
 
 fn heals(resource: &Value) -> bool {
@@ -283,6 +290,10 @@ fn wrong_dataflow(
     let stands = sources
         .iter()
         .any(|other| Some(name(other)) == source && !deleting(other));
+    let source_waits = || {
+        let on = sources.iter().find(|other| Some(name(other)) == source);
+        on.is_some_and(|on| waits_for_secret(on, world))
+    };
     // A flow that was let go of, on the source all the same.
     let taken = || {
         let on = sources.iter().find(|other| Some(name(other)) == source);
@@ -292,7 +303,7 @@ fn wrong_dataflow(
         Err(wrong) => Some(wrong),
         Ok("") if !deleting(dataflow) => None,
         Ok("SourceInUse") if (rival || taken()) && !deleting(dataflow) => None,
-        Ok("WaitingForSource") if !stands && !deleting(dataflow) => None,
+        Ok("WaitingForSource") if (!stands || source_waits()) && !deleting(dataflow) => None,
         Ok("SecretMissing") if is_secret_going(world) && !deleting(dataflow) => None,
         Ok("RemoteMissing") if !deleting(dataflow) && !heals(dataflow) && world.was_meddled() => {
             None
