@@ -385,7 +385,8 @@ fn going(name: &str) -> Failure {
     Failure::stalled(
         Reason::SecretMissing,
         format!(
-            "Secret \"{name}\" is being deleted, so nothing new is made with it. Create it again once it is gone."
+            "Secret \"{name}\" is being deleted, so nothing new is made with it. It goes once no resource that uses it is \
+             being deleted any more; create it again then."
         ),
     )
 }
