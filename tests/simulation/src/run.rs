@@ -26,6 +26,9 @@ const CALM: Duration = Duration::from_mins(13);
 const AFTERWARDS: Duration = Duration::from_mins(8);
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(30);
+/// What a look found is not believed for longer than this: a deletion that takes its time ends in the platform by
+/// itself, without a call.
+const STALE: Duration = Duration::from_mins(5);
 
 /// What came of a run.
 #[derive(Clone, Debug)]
@@ -132,14 +135,16 @@ async fn play(world: &World, scenario: &Scenario, checks: Checks) -> Result<(), 
     net.note("everything is deleted");
     user.delete_all();
     let end = net.elapsed() + millis(PATIENCE);
-    let mut last = (0, 0);
+    let mut last = ((0, 0), 0);
     loop {
         tokio::time::sleep(LOOK).await;
-        if net.elapsed() <= end && version_of(world) == last {
+        let (version, seen_at) = last;
+        let is_stale = net.elapsed() > end || net.elapsed() - seen_at >= millis(STALE);
+        if !is_stale && version_of(world) == version {
             continue;
         }
         user.clear_up();
-        last = version_of(world);
+        last = (version_of(world), net.elapsed());
         sound(world)?;
         match check::nothing_left(world) {
             Ok(()) => break,
@@ -166,15 +171,19 @@ async fn settle(
         world.net.slot(dice, millis(LOOK)).await;
         later.retain(|act| !user.act(*act));
         let now = world.net.elapsed();
-        // Looking is what costs most; without a change there is nothing new to see.
-        let unsettled = match last.take() {
-            Some((version, unsettled)) if version == version_of(world) => unsettled,
+        // Looking is what costs most; without a change there is seldom anything new to see.
+        let (seen_at, unsettled) = match last.take() {
+            Some((version, at, unsettled))
+                if version == version_of(world) && now - at < millis(STALE) =>
+            {
+                (at, unsettled)
+            }
             _ => {
                 sound(world)?;
-                check::unsettled(world, checks)
+                (now, check::unsettled(world, checks))
             }
         };
-        last = Some((version_of(world), unsettled.clone()));
+        last = Some((version_of(world), seen_at, unsettled.clone()));
         match unsettled {
             Some(wrong) if now > end => return Err(wrong),
             Some(_) => calm_since = None,
