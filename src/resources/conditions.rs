@@ -25,6 +25,7 @@ pub enum Reason {
     Succeeded,
     Progressing,
     WaitingForSource,
+    WaitingForDataset,
     WaitingForInlet,
     SourceInUse,
     SecretMissing,
@@ -53,6 +54,7 @@ impl Reason {
             Self::Succeeded => "Succeeded",
             Self::Progressing => "Progressing",
             Self::WaitingForSource => "WaitingForSource",
+            Self::WaitingForDataset => "WaitingForDataset",
             Self::WaitingForInlet => "WaitingForInlet",
             Self::SourceInUse => "SourceInUse",
             Self::SecretMissing => "SecretMissing",
@@ -198,6 +200,7 @@ pub fn is_failing(conditions: &[Condition], generation: i64) -> bool {
         ready.status == "False"
             && ready.observed_generation == Some(generation)
             && ready.reason != Reason::WaitingForSource.as_str()
+            && ready.reason != Reason::WaitingForDataset.as_str()
             && ready.reason != Reason::Suspended.as_str()
     })
 }

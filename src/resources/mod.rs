@@ -1,6 +1,7 @@
 //! What users write and read: the custom resources of group `aep-operator.dev`, version `v1alpha1`.
 //!
 //! - [`customer_io_source`]: `CustomerIoSource`, a Customer.io source connection in one sandbox.
+//! - [`aep_dataset`]: `AepDataset`, a dataset with its schema and field group.
 //! - [`aep_dataflow`]: `AepDataflow`, target connection, mapping set and flow on such a source.
 //! - [`lifecycle`]: how a resource adopts, ends and meets a loss; the same fields on every kind.
 //! - [`fields`]: field types and bounds that resources share.
@@ -12,6 +13,7 @@
 //! field goes here first: type, bounds, description; then into [`crate::plan`].
 
 pub mod aep_dataflow;
+pub mod aep_dataset;
 pub mod conditions;
 pub mod customer_io_source;
 pub mod fields;
@@ -19,6 +21,7 @@ pub mod lifecycle;
 pub mod status;
 
 pub use aep_dataflow::{AepDataflow, AepDataflowSpec, AepDataflowStatus};
+pub use aep_dataset::{AepDataset, AepDatasetSpec, AepDatasetStatus};
 pub use customer_io_source::{CustomerIoSource, CustomerIoSourceSpec, CustomerIoSourceStatus};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -42,7 +45,11 @@ pub const PROTECT: &str = "aep-operator.dev/protect";
 
 /// Every CustomResourceDefinition of this operator, in the order `aep-operator crds` prints them.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
-    let mut definitions = vec![CustomerIoSource::crd(), AepDataflow::crd()];
+    let mut definitions = vec![
+        CustomerIoSource::crd(),
+        AepDataset::crd(),
+        AepDataflow::crd(),
+    ];
     let versions = definitions
         .iter_mut()
         .flat_map(|definition| &mut definition.spec.versions);
@@ -107,6 +114,6 @@ mod tests {
     #[test]
     fn every_name_and_description_refuses_the_prefix_of_the_marker() {
         let forbidden = format!(r"pattern: \{}", fields::MARKER_PREFIX);
-        assert_eq!(yaml().unwrap().matches(&forbidden).count(), 4);
+        assert_eq!(yaml().unwrap().matches(&forbidden).count(), 8);
     }
 }

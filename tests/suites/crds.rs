@@ -727,7 +727,7 @@ fn walk(visit: &mut dyn FnMut(&str, &Map<String, Value>)) {
         }
     }
     let definitions = definitions();
-    assert_eq!(definitions.len(), 2);
+    assert_eq!(definitions.len(), 3);
     for definition in definitions.values() {
         let kind = definition["spec"]["names"]["kind"].as_str().unwrap();
         for version in definition["spec"]["versions"].as_array().unwrap() {
