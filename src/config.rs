@@ -64,6 +64,9 @@ pub struct RunArgs {
     /// How often AEP is looked at for changes made elsewhere, give or take a tenth.
     #[arg(long, env = "AEP_OPERATOR_DRIFT_INTERVAL", default_value = "10m", value_parser = duration)]
     pub drift_interval: Duration,
+    /// How often AEP is asked for new runs of flows, for the condition Ingesting, give or take a tenth.
+    #[arg(long, env = "AEP_OPERATOR_RUNS_INTERVAL", default_value = "5m", value_parser = duration)]
+    pub runs_interval: Duration,
     /// Shortest wait before a failed call is tried again.
     #[arg(long, env = "AEP_OPERATOR_RETRY_MIN", default_value = "1s", value_parser = duration)]
     pub retry_min: Duration,
@@ -152,6 +155,7 @@ impl RunArgs {
             create_settle: self.create_settle,
             protect_secrets: self.protect_secrets,
             drift_interval: self.drift_interval,
+            runs_interval: self.runs_interval,
         }
     }
 

@@ -11,7 +11,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::platform::{BudgetRecord, CallRecord};
+use crate::platform::{BudgetRecord, CallRecord, RunRecords};
+use crate::resources::ingestion::RunOutcome;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
@@ -46,6 +47,11 @@ struct ObjectLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct UrgencyLabel {
     urgency: &'static str,
 }
@@ -56,6 +62,9 @@ pub struct Metrics {
     registry: Registry,
     twins: Family<ObjectLabel, Counter>,
     orphans: Gauge,
+    runs: Family<OutcomeLabel, Counter>,
+    ingested: Counter,
+    failed: Counter,
     calls: Family<CallLabels, Counter>,
     call_seconds: Family<OperationLabel, Histogram>,
     reconciles: Family<ReconcileLabels, Counter>,
@@ -125,6 +134,24 @@ impl Default for Metrics {
             "Remote objects that an attempt made after it was given up, deleted",
             twins.clone(),
         );
+        let runs = Family::<OutcomeLabel, Counter>::default();
+        registry.register(
+            "aep_runs",
+            "Runs of flows that ended since this process started, by outcome",
+            runs.clone(),
+        );
+        let ingested = Counter::default();
+        registry.register(
+            "aep_records_ingested",
+            "Records that landed in those runs",
+            ingested.clone(),
+        );
+        let failed = Counter::default();
+        registry.register(
+            "aep_records_failed",
+            "Records that failed in those runs",
+            failed.clone(),
+        );
         let wait_seconds = Family::<UrgencyLabel, Histogram>::new_with_constructor(waits);
         registry.register_with_unit(
             "aep_budget_wait",
@@ -149,6 +176,9 @@ impl Default for Metrics {
             registry,
             twins,
             orphans,
+            runs,
+            ingested,
+            failed,
             calls,
             call_seconds,
             reconciles,
@@ -221,6 +251,18 @@ impl Metrics {
     /// This many objects carry our owner and belong to no resource.
     pub fn orphans(&self, count: usize) {
         self.orphans.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// A run of a flow ended.
+    pub fn run_seen(&self, outcome: RunOutcome, records: &RunRecords) {
+        let outcome = match outcome {
+            RunOutcome::Succeeded => "succeeded",
+            RunOutcome::PartlyFailed => "partly_failed",
+            RunOutcome::Failed => "failed",
+        };
+        self.runs.get_or_create(&OutcomeLabel { outcome }).inc();
+        self.ingested.inc_by(records.ingested.unwrap_or_default());
+        self.failed.inc_by(records.failed.unwrap_or_default());
     }
 
     /// A twin was deleted.

@@ -20,6 +20,7 @@ use crate::controllers::inventory::Inventory;
 use crate::controllers::record::LIMIT;
 use crate::controllers::retries::Retries;
 use crate::controllers::rotation::Rotations;
+use crate::controllers::runs;
 use crate::controllers::secrets::Secrets;
 use crate::controllers::{self, Wakes};
 use crate::leader::{self, Election, Elector, Lost, Tenure};
@@ -126,6 +127,7 @@ impl Operator {
             journal: Watched::default(),
             inventory: Inventory::default(),
             drift: Watch::default(),
+            runs: runs::Watch::default(),
             metrics: Arc::clone(&metrics),
             suspicions: Suspicions::default(),
             sources: Side::new(source_retries, wake_sources),
@@ -162,15 +164,17 @@ impl Operator {
             context,
             wakes,
             metrics,
-            random,
+            mut random,
             stop,
             elector,
         } = self;
+        let chance = StdRng::seed_from_u64(random.random());
+        let runs = runs::run(Arc::clone(&context), chance, stop.clone());
         let drift = drift::run(Arc::clone(&context), random, stop.clone());
         let controllers =
             controllers::run(context, wakes, Arc::clone(&metrics), ready, stop.clone());
         let Some((mut elector, lease)) = elector else {
-            futures::join!(controllers, drift);
+            futures::join!(controllers, drift, runs);
             return Ok(());
         };
         if !elector.campaign(&stop).await {
@@ -186,7 +190,7 @@ impl Operator {
             held
         };
         let acting = async {
-            futures::join!(controllers, drift);
+            futures::join!(controllers, drift, runs);
             ended.cancel();
         };
         let (held, ()) = futures::join!(leading, acting);

@@ -3,6 +3,8 @@
 //!
 //! The sandbox's shared listing is asked, so in the common case this costs no call. Kinds that are not listed for
 //! everybody are asked for one by one, where their planner says how ([`Subject::look_before`]).
+//!
+//! Whether the organization sees what is to be created at all is asked at the same time, once.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,7 +14,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use crate::plan::sighting::{Choice, Sighted, choose};
-use crate::plan::{Failure, Fate, RemoteKind, Service, Step, journal};
+use crate::plan::{Failure, Fate, RemoteKind, Service, Step, journal, preflight};
 use crate::platform::ApiError;
 use crate::resources::status::Pending;
 
@@ -20,6 +22,7 @@ use super::engine::{End, Run, Subject};
 use super::events::Note;
 use super::execute::{Outcome, execute};
 use super::managed::ManagedStatus;
+use super::preflight::Hidden;
 use super::reconcile::Kind;
 use super::record::RecordError;
 
@@ -114,12 +117,24 @@ impl<K: Kind> Run<'_, K> {
             .filter(|kind| kind.is_listed() && consulted.insert(*kind) && self.begins(*kind))
             .collect();
         // At the same time: the first resource of a sandbox waits for one listing, not for each.
-        join_all(
+        let needs_source = |kind: &RemoteKind| {
+            matches!(
+                kind,
+                RemoteKind::SourceConnection | RemoteKind::TargetConnection | RemoteKind::Flow
+            )
+        };
+        let sandbox = &self.remotes.sandbox;
+        let listings = join_all(
             kinds
                 .iter()
-                .map(|kind| self.scope.ensure(&self.remotes.sandbox, *kind, None)),
-        )
-        .await;
+                .map(|kind| self.scope.ensure(sandbox, *kind, None)),
+        );
+        let hidden = if kinds.iter().any(needs_source) {
+            futures::join!(listings, self.scope.hidden_spec(sandbox)).1
+        } else {
+            listings.await;
+            None
+        };
         for kind in kinds {
             if !self.begins(kind) {
                 continue;
@@ -141,9 +156,13 @@ impl<K: Kind> Run<'_, K> {
             }
         }
         if taken {
-            Consulted::Taken
-        } else {
-            Consulted::Nothing
+            return Consulted::Taken;
+        }
+        match hidden {
+            Some(Hidden { spec, error }) => {
+                Consulted::End(preflight::hidden(spec, &error, &self.access.scope).into())
+            }
+            None => Consulted::Nothing,
         }
     }
 

@@ -21,6 +21,7 @@ use super::events::Events;
 use super::inventory::Inventory;
 use super::retries::Retries;
 use super::rotation::Rotations;
+use super::runs;
 use super::secrets::Secrets;
 
 /// What every reconcile of this process shares.
@@ -51,6 +52,8 @@ pub struct Context {
     pub inventory: Inventory,
     /// What is watched for changes made elsewhere.
     pub drift: Watch,
+    /// The flows whose runs are looked at, and what those have shown.
+    pub runs: runs::Watch,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What the drift check found to look at.
@@ -70,6 +73,8 @@ pub struct Settings {
     pub protect_secrets: bool,
     /// Between two looks for changes made elsewhere.
     pub drift_interval: Duration,
+    /// Between two looks at the runs of flows.
+    pub runs_interval: Duration,
 }
 
 /// The shared state of one controller.

@@ -42,6 +42,7 @@ pub(super) async fn delete<K: Kind>(
         forget::<K>(context, key);
         return Ok(Action::await_change());
     }
+    context.runs.forget(K::WORD, key);
     let resource = record.resource.clone();
     let identity = identity(context, &resource, key);
     for (kind, _) in unsent(context, &identity, &record.status) {

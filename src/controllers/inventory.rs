@@ -19,8 +19,10 @@ use crate::platform::{
     Sandbox,
 };
 
-/// Ids in one question for target connections: what an address may be long.
-const CHUNK: usize = 50;
+use super::preflight::{Hidden, Preflight};
+
+/// Ids in one question: what an address may be long.
+pub(super) const CHUNK: usize = 50;
 
 /// Whose listing it is: what one credential sees in one sandbox.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,9 +67,15 @@ pub struct Scope {
     sources: Board,
     targets: Board,
     flows: Board,
+    preflight: Preflight,
 }
 
 impl Scope {
+    /// Which specification that everything needs is hidden, if one is; asked once.
+    pub async fn hidden_spec(&self, sandbox: &Sandbox) -> Option<Hidden> {
+        self.preflight.check(sandbox).await
+    }
+
     /// Makes sure that the listing of `kind` is complete and was begun at `since` or later (`None`: ever);
     /// says when it was begun. Kinds that are not listed are always there.
     ///

@@ -7,7 +7,9 @@
 //! | [`reconcile`], `conclude` | the road: read live, observe, run plans; status, Event, next look |
 //! | [`engine`], [`execute`], [`remotes`] | running plans: intents before creations, one call a step, and where to |
 //! | [`inventory`] | what stands in the sandboxes, as listed for everybody |
+//! | [`runs`] | runs of flows: what is new in them, who is to be woken by it |
 //! | [`drift`] | changes made elsewhere: compares what is listed, wakes who differs |
+//! | [`preflight`] | whether the organization sees what is to be created |
 //! | `consult`, `twins` | what stands already is taken over; what an abandoned attempt made is deleted |
 //! | [`record`] | the one writer of status and finalizer |
 //! | `turn` | whose turn it is to call AEP |
@@ -37,12 +39,14 @@ pub mod events;
 pub mod execute;
 pub mod inventory;
 pub mod managed;
+pub mod preflight;
 pub mod reconcile;
 pub mod record;
 pub mod remotes;
 pub mod retries;
 pub mod rotation;
 mod run;
+pub mod runs;
 pub mod secrets;
 mod turn;
 mod twins;

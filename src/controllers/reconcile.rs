@@ -24,8 +24,9 @@ use super::delete::delete;
 use super::dependencies::{Dependency, Key};
 use super::drift::Entry;
 use super::engine::{End, Run, Subject};
+use super::events::Note;
 use super::managed::{Managed, ManagedStatus};
-use super::record::{Record, RecordError, within};
+use super::record::{Purpose, Record, RecordError, within};
 use super::remotes::Remotes;
 use super::retries::Inputs;
 use super::rotation;
@@ -119,6 +120,29 @@ pub trait Kind:
     /// The objects as they stand, once everything does: what the drift check compares with.
     fn expected(subject: &Self::Subject<'_>, status: &Self::Status) -> Vec<Expected>;
 
+    /// What a status says besides, from what others have found out; no call.
+    fn attend(
+        &self,
+        context: &Context,
+        key: &Key,
+        sandbox: &Sandbox,
+        status: &mut Self::Status,
+    ) -> Option<Note> {
+        let _ = (context, key, sandbox, status);
+        None
+    }
+
+    /// Writes what others are to read of it, as its status says by now; why that cannot be.
+    fn publish(
+        &self,
+        context: &Context,
+        record: &mut Record<Self>,
+        surroundings: &Self::Surroundings,
+    ) -> impl Future<Output = Result<Option<Failure>, RecordError>> + Send {
+        let _ = (context, record, surroundings);
+        async { Ok(None) }
+    }
+
     /// The message beside `Ready=True`.
     fn ready_message(status: &Self::Status) -> String;
 }
@@ -166,6 +190,7 @@ async fn converge<K: Kind>(
     let resource = record.resource.clone();
     if resource.suspended() {
         context.drift.forget(K::WORD, key);
+        context.runs.forget(K::WORD, key);
         return conclude(context, key, &mut record, None, Inputs::of(&())).await;
     }
     let surroundings = match resource.observe(context).await? {
@@ -256,6 +281,20 @@ async fn converge<K: Kind>(
         context.drift.forget(K::WORD, key);
     }
     renew_rights(context, &end, access);
+    let note = resource.attend(context, key, sandbox, &mut record.status);
+    record.notes.extend(note);
+    let end = match (
+        resource.publish(context, &mut record, &surroundings).await,
+        end,
+    ) {
+        (Ok(Some(failure)), End::Done | End::Waiting(_)) => failure.into(),
+        (Ok(_), end) => end,
+        (Err(error), _) => {
+            // What was done in AEP is written down first.
+            record.flush(Purpose::Result).await?;
+            return Err(error);
+        }
+    };
     conclude(context, key, &mut record, Some(end), inputs).await
 }
 
@@ -349,6 +388,7 @@ pub(super) fn forget<K: Kind>(context: &Context, key: &Key) {
     }
     context.secrets.dropped(context, dropped);
     context.drift.forget(K::WORD, key);
+    context.runs.forget(K::WORD, key);
     side.retries.clear(key);
 }
 

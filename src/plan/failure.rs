@@ -342,7 +342,7 @@ impl Failure {
 }
 
 /// The platform's own words: status, code and text, without the request id.
-fn words(error: &ApiError) -> String {
+pub(super) fn words(error: &ApiError) -> String {
     let detail = match &error.request_id {
         Some(id) if !id.is_empty() => error.detail.replace(id.as_str(), "..."),
         _ => error.detail.clone(),

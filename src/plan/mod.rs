@@ -14,6 +14,9 @@
 //! - [`sighting`]: what a listing shows: what to take over, twins, changes made elsewhere.
 //! - [`drift`]: a change made elsewhere, as status and Events tell it.
 //! - [`journal`]: creations under way, and when a look-up that found nothing settles one.
+//! - [`ingestion`]: runs and what is expected of them, to the condition `Ingesting`.
+//! - [`outputs`]: what becomes of the Secret with the inlet's addresses.
+//! - [`preflight`]: what an organization has to see before anything is made for it.
 //! - [`secret_use`]: how long a Secret that somebody deletes has to stay.
 //! - [`failure`]: what went wrong to reason, words and pace; [`pace`] is how long to wait.
 
@@ -24,9 +27,12 @@ pub mod deletion;
 pub mod desired;
 pub mod drift;
 pub mod failure;
+pub mod ingestion;
 pub mod journal;
 pub mod marker;
+pub mod outputs;
 pub mod pace;
+pub mod preflight;
 pub mod remote;
 pub mod secret_use;
 pub mod sighting;

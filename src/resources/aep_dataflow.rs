@@ -11,6 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::fields;
+use super::ingestion::{Expectation, LastRun, Outputs};
 use super::lifecycle::{AdoptPolicy, DeletionPolicy, LastDrift, OnRemoteMissing};
 use super::status::{self, ConnectionStatus, FlowStatus, MappingSetStatus, Pending};
 
@@ -109,6 +110,13 @@ pub struct AepDataflowSpec {
     /// Whether the flow runs. `Disabled` stops ingestion without deleting anything.
     #[serde(default)]
     pub state: DesiredState,
+    /// What has to arrive, for the condition `Ingesting`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<Expectation>,
+    /// A Secret to write the inlet's addresses into, for what reads them by itself. Taken out again or renamed, the
+    /// Secret written before is deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Outputs>,
     /// What deleting this resource does to its objects in AEP: `Delete` deletes them, `Retain` leaves them and takes
     /// this resource's ownership marker off.
     #[serde(default)]
@@ -250,7 +258,7 @@ pub struct AepDataflowStatus {
     /// Generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`, and `Reconciling` or `Stalled` while they are true.
+    /// `Ready`, `Ingesting` once there is a flow, and `Reconciling` or `Stalled` while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "status::conditions")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -273,6 +281,14 @@ pub struct AepDataflowStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub inlet_url: Option<String>,
+    /// The run that the condition `Ingesting` tells of. It changes with that condition's reason or AEP's error code, not
+    /// with every run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_run: Option<LastRun>,
+    /// Name of the Secret that `spec.outputs` has had written, or that is being written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub outputs_secret: Option<String>,
     /// IMS organization the remote objects were made in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]

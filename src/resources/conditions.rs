@@ -14,6 +14,8 @@ pub const READY: &str = "Ready";
 pub const RECONCILING: &str = "Reconciling";
 /// It will not become ready until somebody changes something; present only while True.
 pub const STALLED: &str = "Stalled";
+/// Events land in the dataset; on dataflows, once there is a flow.
+pub const INGESTING: &str = "Ingesting";
 
 /// Why a condition has its status. The variant's name is the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,6 +47,14 @@ pub enum Reason {
     Suspended,
     Deleting,
     DeletionBlocked,
+    OutputsNotWritten,
+    Ingesting,
+    NoRunYet,
+    FlowDisabled,
+    PartlyFailed,
+    RunFailed,
+    TooManyFailed,
+    NothingArrived,
 }
 
 impl Reason {
@@ -74,6 +84,14 @@ impl Reason {
             Self::Suspended => "Suspended",
             Self::Deleting => "Deleting",
             Self::DeletionBlocked => "DeletionBlocked",
+            Self::OutputsNotWritten => "OutputsNotWritten",
+            Self::Ingesting => "Ingesting",
+            Self::NoRunYet => "NoRunYet",
+            Self::FlowDisabled => "FlowDisabled",
+            Self::PartlyFailed => "PartlyFailed",
+            Self::RunFailed => "RunFailed",
+            Self::TooManyFailed => "TooManyFailed",
+            Self::NothingArrived => "NothingArrived",
         }
     }
 }
@@ -181,6 +199,23 @@ impl Standing {
                 .cloned(),
         );
         after
+    }
+}
+
+/// Puts a condition beside the others, in place of one of its type; `lastTransitionTime` moves only with the status.
+pub fn put(conditions: &mut Vec<Condition>, mut condition: Condition) {
+    condition.message = bounded(&condition.message);
+    match conditions
+        .iter_mut()
+        .find(|before| before.type_ == condition.type_)
+    {
+        Some(before) => {
+            if before.status == condition.status {
+                condition.last_transition_time = before.last_transition_time.clone();
+            }
+            *before = condition;
+        }
+        None => conditions.push(condition),
     }
 }
 

@@ -4,6 +4,7 @@
 //! - [`aep_dataset`]: `AepDataset`, a dataset with its schema and field group.
 //! - [`aep_dataflow`]: `AepDataflow`, target connection, mapping set and flow on such a source.
 //! - [`lifecycle`]: how a resource adopts, ends and meets a loss; the same fields on every kind.
+//! - [`ingestion`]: what is expected of runs and said about them, and where the inlet's addresses are copied to.
 //! - [`fields`]: field types and bounds that resources share.
 //! - [`status`]: what the operator writes back, shared by all resources.
 //! - [`conditions`]: condition types, the documented reasons, and how a condition moves.
@@ -17,6 +18,7 @@ pub mod aep_dataset;
 pub mod conditions;
 pub mod customer_io_source;
 pub mod fields;
+pub mod ingestion;
 pub mod lifecycle;
 pub mod status;
 

@@ -1,12 +1,14 @@
 //! The controller of `AepDataflow`: target connection, mapping set and flow on one source.
 //!
 //! [`observe`] reads what it depends on, [`claim`] asks who holds the source, [`subject`] plans and
-//! takes in answers, [`diagnose`] explains a refusal, [`status`] says where results are recorded; the
+//! takes in answers, [`diagnose`] explains a refusal, [`ingestion`] says what runs show, [`outputs`] writes the Secret, [`status`] says where results are recorded; the
 //! road itself is [`crate::controllers::reconcile`].
 
 pub mod claim;
 pub mod diagnose;
+pub mod ingestion;
 pub mod observe;
+pub mod outputs;
 pub mod status;
 pub mod subject;
 
@@ -14,9 +16,10 @@ use super::context::{Context, Side};
 use super::credentials::Access;
 use super::dependencies::{Dependency, Key};
 use super::engine::End;
+use super::events::Note;
 use super::managed::ManagedStatus as _;
 use super::reconcile::{Kind, Observed};
-use super::record::RecordError;
+use super::record::{Record, RecordError};
 use crate::plan::dataflow::SourceView;
 use crate::plan::desired::DesiredDataflow;
 use crate::plan::marker::Identity;
@@ -40,10 +43,14 @@ impl Kind for AepDataflow {
     }
 
     fn dependencies(&self, namespace: &str) -> Vec<Dependency> {
-        vec![Dependency::Source(Key::new(
+        let mut dependencies = vec![Dependency::Source(Key::new(
             namespace,
             &self.spec.source_ref.name,
-        ))]
+        ))];
+        let outputs = self.spec.outputs.as_ref();
+        dependencies
+            .extend(outputs.map(|it| Dependency::Secret(Key::new(namespace, &it.secret_name))));
+        dependencies
     }
 
     async fn observe(&self, context: &Context) -> Result<Observed<Surroundings>, RecordError> {
@@ -72,7 +79,8 @@ impl Kind for AepDataflow {
             SourceView::Standing { id } => id.clone(),
             SourceView::NotYet { .. } => String::new(),
         };
-        vec![surroundings.access.version.clone(), source]
+        let outputs = surroundings.outputs.version();
+        vec![surroundings.access.version.clone(), source, outputs]
     }
 
     fn subject<'a>(
@@ -104,6 +112,25 @@ impl Kind for AepDataflow {
 
     fn settled(subject: &DataflowSubject<'_>, status: &mut AepDataflowStatus) {
         status.applied_hash = Some(subject.hash().to_owned());
+    }
+
+    fn attend(
+        &self,
+        context: &Context,
+        key: &Key,
+        sandbox: &Sandbox,
+        status: &mut AepDataflowStatus,
+    ) -> Option<Note> {
+        ingestion::attend(context, key, self, sandbox, status)
+    }
+
+    async fn publish(
+        &self,
+        context: &Context,
+        record: &mut Record<Self>,
+        surroundings: &Surroundings,
+    ) -> Result<Option<Failure>, RecordError> {
+        outputs::publish(context, record, &surroundings.outputs).await
     }
 
     fn expected(subject: &DataflowSubject<'_>, status: &AepDataflowStatus) -> Vec<Expected> {

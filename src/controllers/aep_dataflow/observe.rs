@@ -20,6 +20,7 @@ use crate::resources::conditions::{READY, Reason, STALLED, find};
 use crate::resources::{AepDataflow, CustomerIoSource, FINALIZER};
 
 use super::claim;
+use super::outputs::Outputs;
 
 /// What an `AepDataflow` depends on.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub struct Surroundings {
     pub source: SourceView,
     /// Why nothing new may be made on it.
     pub obstacle: Option<End>,
+    /// The Secrets that it has written, or is to write.
+    pub outputs: Outputs,
 }
 
 /// Reads source, Secret and claim.
@@ -65,6 +68,7 @@ pub async fn surroundings(
         access,
         source: view,
         obstacle,
+        outputs: Outputs::look(context, dataflow).await?,
     }))
 }
 

@@ -2,6 +2,7 @@
 
 use crate::controllers::managed::{Common, Managed, ManagedStatus};
 use crate::plan::RemoteKind;
+use crate::resources::conditions::INGESTING;
 use crate::resources::lifecycle::DeletionPolicy;
 use crate::resources::status::{ConnectionStatus, FlowStatus, MappingSetStatus, Pending};
 use crate::resources::{AepDataflow, AepDataflowStatus};
@@ -93,6 +94,9 @@ impl ManagedStatus for AepDataflowStatus {
                 });
             }
             RemoteKind::Flow => {
+                if self.flow.as_ref().is_some_and(|flow| flow.id != id) {
+                    self.forget_runs();
+                }
                 self.flow = Some(FlowStatus {
                     id,
                     etag,
@@ -127,8 +131,19 @@ impl ManagedStatus for AepDataflowStatus {
         match kind {
             RemoteKind::TargetConnection => self.target_connection = None,
             RemoteKind::MappingSet => self.mapping_set = None,
-            RemoteKind::Flow => (self.flow, self.inlet_url) = (None, None),
+            RemoteKind::Flow => {
+                (self.flow, self.inlet_url) = (None, None);
+                self.forget_runs();
+            }
             _ => {}
         }
+    }
+}
+
+impl AepDataflowStatus {
+    /// What was said of runs was about a flow that is none of this resource's any more.
+    fn forget_runs(&mut self) {
+        self.last_run = None;
+        self.conditions.retain(|it| it.type_ != INGESTING);
     }
 }

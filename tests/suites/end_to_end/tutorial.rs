@@ -46,11 +46,18 @@ async fn two_manifests_make_the_tutorials_objects_with_five_calls_and_then_nothi
     world.wait_ready("customeriosource/customer-io").await;
     world.wait_ready("aepdataflow/customer-io-events").await;
 
-    // The first resource of a sandbox has it listed, once a kind, for everybody who comes later. Then five
-    // calls after the token, at most three in sequence: each of the first three is under way before
-    // another of them is answered.
+    // The first resource of a sandbox has it listed, once a kind, for everybody who comes later, and at the same time
+    // it is asked whether the organization has the source at all. Then five calls after the token, at most three in
+    // sequence: each of the first three is under way before another of them is answered.
     let (lists, calls): (Vec<_>, Vec<_>) = world.calls().await.into_iter().partition(Call::lists);
     assert_eq!(lists.len(), 3, "{lists:?}");
+    let (specs, calls): (Vec<_>, Vec<_>) = calls.into_iter().partition(Call::asks_for_a_spec);
+    assert_eq!(specs.len(), 2, "{specs:?}");
+    let asked = || lists.iter().take(2).chain(&specs).map(|call| call.at);
+    assert!(
+        u128::from(asked().max().unwrap() - asked().min().unwrap()) < LATENCY.as_millis(),
+        "no round trip of its own: {specs:?}, {lists:?}"
+    );
     let first = [
         "mappingSets.create",
         "sourceConnections.create",
@@ -190,8 +197,8 @@ async fn a_flow_that_takes_its_time_costs_at_most_eight_calls() {
         .await;
     world.wait_ready("aepdataflow/customer-io-events").await;
     let mut calls = world.calls().await;
-    // Listed once for the sandbox, not for this dataflow.
-    calls.retain(|call| !call.lists());
+    // Listed and asked for once for the sandbox, not for this dataflow.
+    calls.retain(|call| !call.lists() && !call.asks_for_a_spec());
     assert!(calls.len() <= 8, "{calls:?}");
     world.end().await;
 }

@@ -35,6 +35,11 @@ impl Call {
         self.operation.ends_with("list")
     }
 
+    /// Whether it asks what the organization has at all: once for a sandbox and credential.
+    pub fn asks_for_a_spec(&self) -> bool {
+        ["connectionSpecs.get", "flowSpecs.get"].contains(&self.operation.as_str())
+    }
+
     /// Whether it changes something on the platform.
     pub fn writes(&self) -> bool {
         ["create", "update", "patch", "delete", "action"]

@@ -1,0 +1,425 @@
+//! Looks at the runs of flows, with list calls that up to fifty flows share, and wakes whom they are news to.
+//!
+//! A dataflow with a flow registers what its status says of it. Every interval the runs that are new are read, for all
+//! flows of a sandbox and credential; what they show is kept here, [`crate::plan::ingestion`] judges it, and a dataflow
+//! whose status would say something else is woken. It writes that itself: this loop writes nothing, anywhere.
+//!
+//! # Guarantees
+//!
+//! - A look costs one call for fifty flows and hundred new runs, at most [`PAGES`] for fifty flows, twice.
+//! - A run is counted in the metrics once; those of before this process are not.
+//! - A look that fails is tried again, and changes nothing meanwhile; a refusal that lasts is told.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::future::join_all;
+use k8s_openapi::jiff::Timestamp;
+use rand::RngExt as _;
+use rand::rngs::StdRng;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::plan::ingestion::{Seen, Subject, Told, Unreadable, judge, outcome};
+use crate::platform::{ApiError, Filter, RUN_FLOW_PROPERTY, RUN_STARTED_PROPERTY, Run, Sandbox};
+
+use super::context::{Context, Side};
+use super::dependencies::Key;
+use super::inventory::{CHUNK, ScopeKey};
+
+/// A look that failed is made again after this, if the interval is longer.
+const AGAIN: Duration = Duration::from_mins(1);
+/// Pages of one question: fifty flows, twenty runs each.
+pub const PAGES: usize = 10;
+/// How late a run may show after its end. AEP says nothing about it.
+const LAG: Duration = Duration::from_mins(2);
+
+/// A flow whose runs are looked at.
+#[derive(Debug)]
+struct Entry {
+    subject: Subject,
+    /// What its status says.
+    told: Option<Told>,
+    side: fn(&Context) -> &Side,
+    seen: Option<Seen>,
+    /// All runs there ever were have been asked for; from then on, new ones are enough.
+    looked: bool,
+    /// Runs that ended before this are counted, or of before this process.
+    counted: u64,
+}
+
+/// The flows whose runs are looked at.
+#[derive(Debug, Default)]
+pub struct Watch {
+    scopes: Mutex<BTreeMap<ScopeKey, Scoped>>,
+    changed: Notify,
+}
+
+type Place = (&'static str, Key);
+
+#[derive(Debug)]
+struct Scoped {
+    sandbox: Sandbox,
+    /// When the next look is due; not set until the loop has seen the scope.
+    next: Option<Instant>,
+    entries: BTreeMap<Place, Entry>,
+    newest: Newest,
+}
+
+/// From where on runs are new, in milliseconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Newest {
+    /// When the newest run began.
+    began: u64,
+    /// How long a run takes, at most.
+    longest: u64,
+}
+
+impl Newest {
+    /// A run of another flow may have begun earlier and show later.
+    fn since(self) -> u64 {
+        let lag = u64::try_from(LAG.as_millis()).unwrap_or_default();
+        self.began.saturating_sub(self.longest + lag)
+    }
+
+    fn take_in(&mut self, run: &Run) {
+        let began = run.started_at.unwrap_or(run.created_at);
+        let end = run.completed_at.unwrap_or(run.updated_at);
+        self.began = self.began.max(began);
+        self.longest = self.longest.max(end.saturating_sub(began));
+    }
+}
+
+/// What a look is to ask for.
+struct Questions {
+    sandbox: Sandbox,
+    /// Flows whose new runs are asked for.
+    known: Vec<String>,
+    /// Flows of which everything is.
+    unknown: Vec<String>,
+    since: u64,
+}
+
+impl Watch {
+    /// From now on runs of the resource's flow are looked at; `told` is what its status says of them.
+    pub fn register(
+        &self,
+        sandbox: &Sandbox,
+        place: (&'static str, &Key),
+        subject: Subject,
+        told: Option<Told>,
+        side: fn(&Context) -> &Side,
+        now: Timestamp,
+    ) {
+        let here = ScopeKey::of(sandbox);
+        let place = (place.0, place.1.clone());
+        let mut scopes = self.scopes();
+        for (_, other) in scopes.iter_mut().filter(|(scope, _)| **scope != here) {
+            other.entries.remove(&place);
+        }
+        let home = scopes.entry(here).or_insert_with(|| {
+            self.changed.notify_one();
+            Scoped {
+                sandbox: sandbox.clone(),
+                next: None,
+                entries: BTreeMap::new(),
+                newest: Newest::default(),
+            }
+        });
+        // The credentials that worked last.
+        home.sandbox = sandbox.clone();
+        match home.entries.get_mut(&place) {
+            Some(entry) if entry.subject.flow == subject.flow => {
+                (entry.subject, entry.told) = (subject, told);
+            }
+            _ => {
+                let entry = Entry {
+                    subject,
+                    told,
+                    side,
+                    seen: None,
+                    looked: false,
+                    counted: u64::try_from(now.as_millisecond()).unwrap_or_default(),
+                };
+                home.entries.insert(place, entry);
+            }
+        }
+    }
+
+    /// The resource is gone, or has no flow.
+    pub fn forget(&self, kind: &'static str, key: &Key) {
+        let place = (kind, key.clone());
+        self.scopes().retain(|_, scoped| {
+            scoped.entries.remove(&place);
+            !scoped.entries.is_empty()
+        });
+    }
+
+    /// What runs of the resource's flow have shown to this process.
+    pub fn seen(&self, kind: &'static str, key: &Key, flow: &str) -> Option<Seen> {
+        let place = (kind, key.clone());
+        let scopes = self.scopes();
+        let entry = scopes
+            .values()
+            .find_map(|scoped| scoped.entries.get(&place))?;
+        entry.seen.clone().filter(|_| entry.subject.flow == flow)
+    }
+
+    fn scopes(&self) -> MutexGuard<'_, BTreeMap<ScopeKey, Scoped>> {
+        self.scopes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The scopes that are due, each with its next look set; and when the next one is due.
+    fn due(&self, interval: Duration, random: &mut StdRng) -> (Vec<ScopeKey>, Option<Instant>) {
+        let now = Instant::now();
+        let mut scopes = self.scopes();
+        let mut due = Vec::new();
+        for (key, scoped) in scopes.iter_mut() {
+            // As for drift: restarts do not march in step, and what has just started has other things to do.
+            let first = interval.mul_f64(0.5 + 0.5 * random.random::<f64>());
+            let next = *scoped.next.get_or_insert(now + first);
+            if next <= now {
+                scoped.next = Some(now + interval.mul_f64(0.9 + 0.2 * random.random::<f64>()));
+                due.push(key.clone());
+            }
+        }
+        let next = scopes.values().filter_map(|scoped| scoped.next).min();
+        (due, next)
+    }
+
+    fn again(&self, key: &ScopeKey, pause: Duration) {
+        if let Some(scoped) = self.scopes().get_mut(key) {
+            let soon = Instant::now() + pause;
+            scoped.next = Some(scoped.next.map_or(soon, |next| next.min(soon)));
+        }
+    }
+
+    fn questions(&self, key: &ScopeKey) -> Option<Questions> {
+        let scopes = self.scopes();
+        let scoped = scopes.get(key)?;
+        // A flow that is disabled takes nothing in.
+        let asked = scoped
+            .entries
+            .values()
+            .filter(|entry| !entry.subject.disabled);
+        let (known, unknown): (Vec<&Entry>, Vec<&Entry>) = asked.partition(|entry| entry.looked);
+        let flows = |of: Vec<&Entry>| {
+            of.into_iter()
+                .map(|entry| entry.subject.flow.clone())
+                .collect()
+        };
+        Some(Questions {
+            sandbox: scoped.sandbox.clone(),
+            known: flows(known),
+            unknown: flows(unknown),
+            since: scoped.newest.since(),
+        })
+    }
+
+    /// Takes in what a look found out, and wakes whom it is news to.
+    fn answered(&self, context: &Context, key: &ScopeKey, as_of: Timestamp, found: &Found) {
+        let mut news = Vec::new();
+        let mut scopes = self.scopes();
+        let Some(scoped) = scopes.get_mut(key) else {
+            return;
+        };
+        if let Found::Runs { runs, .. } = found {
+            for run in runs.values().flatten() {
+                scoped.newest.take_in(run);
+            }
+        }
+        for ((_, key), entry) in &mut scoped.entries {
+            match found {
+                Found::Runs { runs, asked } if asked.contains(&entry.subject.flow) => {
+                    let runs: Vec<&Run> = runs
+                        .get(&entry.subject.flow)
+                        .into_iter()
+                        .flatten()
+                        .collect();
+                    entry.seen.get_or_insert_default().take_in(as_of, &runs);
+                    entry.looked = true;
+                    entry.count(context, &runs);
+                }
+                Found::Runs { .. } => continue,
+                Found::Refused(why) => {
+                    entry.seen.get_or_insert_default().unreadable = Some(why.clone());
+                }
+            }
+            let verdict = judge(&entry.subject, entry.told.as_ref(), entry.seen.as_ref());
+            if verdict.is_some_and(|verdict| verdict.is_news(entry.told.as_ref())) {
+                news.push((entry.side, key.clone()));
+            }
+        }
+        drop(scopes);
+        debug!(sandbox = key.sandbox, news = news.len(), "looked at runs");
+        for (side, key) in news {
+            side(context).wake(key);
+        }
+    }
+}
+
+impl Entry {
+    /// Counts the runs that ended since those counted last.
+    fn count(&mut self, context: &Context, runs: &[&Run]) {
+        let before = self.counted;
+        for run in runs {
+            let Some((end, outcome)) = run.completed_at.zip(outcome(run)) else {
+                continue;
+            };
+            if end > before {
+                context.metrics.run_seen(outcome, &run.records);
+                self.counted = self.counted.max(end);
+            }
+        }
+    }
+}
+
+/// What a look brought.
+enum Found {
+    /// Runs by flow, and the flows that were asked about.
+    Runs {
+        runs: HashMap<String, Vec<Run>>,
+        asked: HashSet<String>,
+    },
+    /// A refusal that lasts until somebody acts.
+    Refused(Unreadable),
+}
+
+/// Looks at the runs of every scope when it is due, until `stop`.
+pub async fn run(context: Arc<Context>, mut random: StdRng, stop: CancellationToken) {
+    let interval = context.settings.runs_interval;
+    loop {
+        let (due, next) = context.runs.due(interval, &mut random);
+        let looks = due.iter().map(|key| async {
+            // One sandbox that hangs must not keep the others from being looked at.
+            let why = match tokio::time::timeout(interval.max(AGAIN), look(&context, key)).await {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "it took too long".to_owned(),
+            };
+            warn!(
+                why,
+                sandbox = key.sandbox,
+                "runs were not looked at; it is tried again"
+            );
+            context.runs.again(key, AGAIN.min(interval));
+        });
+        let looks = async {
+            join_all(looks).await;
+        };
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = looks => {}
+        }
+        if !due.is_empty() {
+            continue;
+        }
+        let sleep = async {
+            match next {
+                Some(next) => tokio::time::sleep_until(next).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = context.runs.changed.notified() => {}
+            () = sleep => {}
+        }
+    }
+}
+
+/// One look: asks, takes in, wakes.
+async fn look(context: &Context, key: &ScopeKey) -> Result<(), ApiError> {
+    let Some(questions) = context.runs.questions(key) else {
+        return Ok(());
+    };
+    let as_of = context.clock.now();
+    let found = match ask_all(&questions).await {
+        Ok(runs) => {
+            let asked = questions.known.into_iter().chain(questions.unknown);
+            Found::Runs {
+                runs,
+                asked: asked.collect(),
+            }
+        }
+        Err(error) => match Unreadable::of(&error) {
+            Some(why) => {
+                warn!(%error, sandbox = key.sandbox, "runs may not be listed");
+                Found::Refused(why)
+            }
+            None => return Err(error),
+        },
+    };
+    context.runs.answered(context, key, as_of, &found);
+    Ok(())
+}
+
+async fn ask_all(questions: &Questions) -> Result<HashMap<String, Vec<Run>>, ApiError> {
+    let mut found = HashMap::new();
+    let kinds = [
+        (&questions.known, Some(questions.since)),
+        (&questions.unknown, None),
+    ];
+    for (flows, since) in kinds {
+        for flows in flows.chunks(CHUNK) {
+            let flows: Vec<&str> = flows.iter().map(String::as_str).collect();
+            let is_complete = ask(&questions.sandbox, &flows, since, &mut found).await?;
+            let unseen: Vec<&str> = flows
+                .into_iter()
+                .filter(|flow| !found.contains_key(*flow))
+                .collect();
+            if !is_complete && !unseen.is_empty() {
+                // Busy ones have pushed them off the pages.
+                ask(&questions.sandbox, &unseen, since, &mut found).await?;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// One question about some flows; whether what it brought is all there is.
+async fn ask(
+    sandbox: &Sandbox,
+    flows: &[&str],
+    since: Option<u64>,
+    found: &mut HashMap<String, Vec<Run>>,
+) -> Result<bool, ApiError> {
+    let filter = Filter::new().any_of(RUN_FLOW_PROPERTY, flows);
+    let filter = match since {
+        Some(since) => filter.above(RUN_STARTED_PROPERTY, since),
+        None => filter,
+    };
+    let runs = sandbox.list_runs(&filter, PAGES).await?;
+    for run in runs.runs {
+        if flows.contains(&run.flow_id.as_str()) {
+            found.entry(run.flow_id.clone()).or_default().push(run);
+        }
+    }
+    Ok(runs.is_complete)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_new_begins_before_the_newest_run_by_the_longest_one() {
+        let mut newest = Newest::default();
+        assert_eq!(newest.since(), 0, "everything, at first");
+        for (start, end) in [(1_000_000, 1_060_000), (500_000, 900_000)] {
+            let run = json!({
+                "id": "r", "flowId": "f", "createdAt": start,
+                "metrics": {"durationSummary": {"startedAtUTC": start, "completedAtUTC": end}}
+            });
+            newest.take_in(&serde_json::from_value(run).unwrap());
+        }
+        assert_eq!(newest.since(), 1_000_000 - 400_000 - 120_000);
+    }
+}
