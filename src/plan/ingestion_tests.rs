@@ -329,7 +329,7 @@ fn runs_that_cannot_be_read_are_unknown_with_the_code() {
         &http::Method::GET,
         http::StatusCode::FORBIDDEN,
         &http::HeaderMap::new(),
-        br#"{"errorCode": "FLOW-2000-403", "message": "no"}"#,
+        br#"{"code": "FLOW-2000-403", "message": "no"}"#,
     );
     let seen = story.seen.as_mut().unwrap();
     seen.unreadable = Unreadable::of(&refused);
@@ -341,6 +341,10 @@ fn runs_that_cannot_be_read_are_unknown_with_the_code() {
         ),
         ("Unknown", "PermissionDenied")
     );
-    assert!(story.message.contains("View Sources"), "{}", story.message);
+    assert!(
+        story.message.contains("View Sources") && story.message.contains("FLOW-2000-403"),
+        "{}",
+        story.message
+    );
     assert_eq!(story.look(180, &[]), ("True", "Ingesting"));
 }

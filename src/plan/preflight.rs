@@ -66,8 +66,7 @@ mod tests {
 
     #[test]
     fn the_one_that_is_hidden_is_named_with_what_to_do() {
-        let body =
-            br#"{"errorCode": "FLOW-1439-404", "message": "The requested spec is not found."}"#;
+        let body = br#"{"code": "FLOW-1439-404", "message": "The requested spec is not found."}"#;
         let headers = HeaderMap::new();
         let error = crate::platform::classify(
             "get_flow_spec",
