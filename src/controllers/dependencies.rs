@@ -33,6 +33,8 @@ pub enum Dependency {
     Secret(Key),
     /// A `CustomerIoSource`.
     Source(Key),
+    /// An `AepDataset`.
+    Dataset(Key),
 }
 
 /// The index for one kind of dependent.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::plan::RemoteKind;
@@ -68,12 +69,22 @@ pub struct Scope {
     targets: Board,
     flows: Board,
     preflight: Preflight,
+    tenant: OnceCell<String>,
 }
 
 impl Scope {
     /// Which specification that everything needs is hidden, if one is; asked once.
     pub async fn hidden_spec(&self, sandbox: &Sandbox) -> Option<Hidden> {
         self.preflight.check(sandbox).await
+    }
+
+    /// The organization's tenant id, which never changes: asked for once.
+    ///
+    /// # Errors
+    /// As the call fares; the next one who needs it asks again.
+    pub async fn tenant(&self, sandbox: &Sandbox) -> Result<String, ApiError> {
+        let tenant = self.tenant.get_or_try_init(|| sandbox.tenant_id()).await?;
+        Ok(tenant.clone())
     }
 
     /// Makes sure that the listing of `kind` is complete and was begun at `since` or later (`None`: ever);

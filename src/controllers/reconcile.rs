@@ -108,9 +108,10 @@ pub trait Kind:
         &self,
         sandbox: &Sandbox,
         step: &Step,
+        status: &Self::Status,
         failure: Failure,
     ) -> impl Future<Output = Failure> + Send {
-        let _ = (sandbox, step);
+        let _ = (sandbox, step, status);
         async { failure }
     }
 
@@ -257,7 +258,9 @@ async fn converge<K: Kind>(
             failure,
             step: Some(step),
         } => End::Failed {
-            failure: resource.diagnose(sandbox, &step, failure).await,
+            failure: resource
+                .diagnose(sandbox, &step, &run.record.status, failure)
+                .await,
             step: Some(step),
         },
         end => end,

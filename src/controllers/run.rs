@@ -21,7 +21,7 @@ use tracing::{Instrument as _, debug, error, info_span, warn};
 
 use crate::metrics::Metrics;
 use crate::plan::pace::Pace;
-use crate::resources::{AepDataflow, CustomerIoSource};
+use crate::resources::{AepDataflow, AepDataset, CustomerIoSource};
 
 use super::context::Context;
 use super::dependencies::{Dependency, Key};
@@ -73,7 +73,10 @@ pub async fn run(
     let dataflows = controller::<AepDataflow>(&context, wakes.dataflows, &stop);
     let dataflow_store = dataflows.store();
     let dataflows = drain(
-        on_sources(on_secrets(dataflows, &context, |_, _| {}), &context),
+        on_datasets(
+            on_sources(on_secrets(dataflows, &context, |_, _| {}), &context),
+            &context,
+        ),
         shared,
     );
     let readiness = async {
@@ -209,6 +212,16 @@ fn on_sources(
     let context_of_mapper = Arc::clone(context);
     controller.watches_stream(touched::<CustomerIoSource>(context), move |source| {
         dependents::<AepDataflow>(&context_of_mapper, &Dependency::Source(key_of(&source)))
+    })
+}
+
+fn on_datasets(
+    controller: Controller<PartialObjectMeta<AepDataflow>>,
+    context: &Arc<Context>,
+) -> Controller<PartialObjectMeta<AepDataflow>> {
+    let context_of_mapper = Arc::clone(context);
+    controller.watches_stream(touched::<AepDataset>(context), move |dataset| {
+        dependents::<AepDataflow>(&context_of_mapper, &Dependency::Dataset(key_of(&dataset)))
     })
 }
 

@@ -11,9 +11,10 @@ use crate::platform::{
 use crate::resources::conditions::Reason;
 use crate::resources::lifecycle::AdoptPolicy;
 
-use super::dataflow::{ObservedDataflow, SourceView, same_rows};
+use super::dataflow::{ObservedDataflow, SourceView};
 use super::desired::{DesiredDataflow, DesiredSource, Label};
 use super::failure::Failure;
+use super::mapping::same_rows;
 use super::marker::{Identity, Marker};
 use super::{Known, Plan, RemoteKind, Step};
 
@@ -110,22 +111,28 @@ pub fn flow(
         }
         SourceView::NotYet { message } => return waiting(message),
     }
-    let Some(mapping_ref) = flow.mapping() else {
+    let Some(used) = flow.mapping() else {
         return refuse("it has no mapping");
     };
-    let (target, mapping) = match (&observed.target, &observed.mapping) {
-        (Known::Read(target), Known::Read(mapping))
-            if target.id == *target_id && mapping.id == mapping_ref.id =>
-        {
-            (target, mapping)
-        }
-        _ => return read_what_it_is_built_on(target_id, &mapping_ref.id),
+    let target = match &observed.target {
+        Known::Read(target) if target.id == *target_id => target,
+        _ => return read_what_it_is_built_on(target_id, desired, &used.id),
     };
     if let Some(why) = elsewhere(desired, target) {
         return refuse(&why);
     }
     let mut differences = label(&desired.label, "flow", &flow.name, &flow.description);
-    differences.extend(rows(desired, mapping, mapping_ref.version));
+    match (&desired.mapping_elsewhere, &observed.mapping) {
+        (Some(wanted), _) if *wanted == used => {}
+        (Some(_), _) => differences.push(format!(
+            "mapping (the flow uses version {} of mapping set {})",
+            used.version, used.id
+        )),
+        (None, Known::Read(mapping)) if mapping.id == used.id => {
+            differences.extend(rows(desired, mapping, used.version));
+        }
+        (None, _) => return read_what_it_is_built_on(target_id, desired, &used.id),
+    }
     if matches!(flow.state, FlowState::Enabled | FlowState::Disabled)
         && desired.action(&flow.state).is_some()
     {
@@ -141,15 +148,17 @@ fn read(kind: RemoteKind, id: &str) -> Plan {
     }])
 }
 
-fn read_what_it_is_built_on(target: &str, mapping: &str) -> Plan {
+/// A mapping set that is not to be the resource's own is not looked at.
+fn read_what_it_is_built_on(target: &str, desired: &DesiredDataflow, mapping: &str) -> Plan {
     let step = |kind, id: &str| Step::Read {
         kind,
         id: id.to_owned(),
     };
-    Plan::Run(vec![
-        step(RemoteKind::TargetConnection, target),
-        step(RemoteKind::MappingSet, mapping),
-    ])
+    let mut steps = vec![step(RemoteKind::TargetConnection, target)];
+    if desired.mapping_elsewhere.is_none() {
+        steps.push(step(RemoteKind::MappingSet, mapping));
+    }
+    Plan::Run(steps)
 }
 
 fn waiting(message: &str) -> Plan {
@@ -187,7 +196,7 @@ fn label(wanted: &Label, object: &str, name: &str, description: &str) -> Vec<Str
 
 /// The dataset and schema of a flow stay what they are.
 fn elsewhere(desired: &DesiredDataflow, target: &TargetConnection) -> Option<String> {
-    let wanted = &desired.dataset;
+    let wanted = &desired.target;
     if target.dataset_id() != wanted.dataset_id {
         return Some(format!(
             "it writes into dataset {}, and spec.target names {}",

@@ -2,17 +2,17 @@
 //! on both and the source, then the URL it is given.
 
 use crate::platform::{
-    Flow, FlowState, LastOperation, MappingRef, MappingRow, MappingSet, PatchOperation, SourceType,
-    TargetConnection,
+    Flow, FlowState, LastOperation, MappingRef, MappingSet, PatchOperation, TargetConnection,
 };
 use crate::resources::conditions::Reason;
 use crate::resources::lifecycle::OnRemoteMissing;
 
 use super::adopt::{self, Adoption};
-use super::desired::{DesiredDataflow, kept_attempt};
+use super::desired::DesiredDataflow;
 use super::failure::Failure;
 use super::marker::Marker;
-use super::{Body, Known, Plan, RemoteKind, Step, Wait};
+use super::question::Checked;
+use super::{Body, Known, Plan, RemoteKind, Step, Wait, mapping};
 
 /// What is known of the dataflow's remote objects.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +23,8 @@ pub struct ObservedDataflow {
     pub target: Known<String, TargetConnection>,
     /// The mapping set.
     pub mapping: Known<MappingRef, MappingSet>,
+    /// What the platform said of new rows.
+    pub checked: Option<Checked>,
     /// The flow.
     pub flow: Known<String, Flow>,
     /// Numbers of the attempts that would create an object of each kind.
@@ -85,8 +87,11 @@ pub fn plan(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Plan {
         return adopt::flow(desired, observed, adoption);
     }
     if observed.on_missing == OnRemoteMissing::Stall
-        && let Some(failure) = missing(observed)
+        && let Some(failure) = missing(desired, observed)
     {
+        return Plan::Stop(failure);
+    }
+    if let Some(failure) = mapping::refused(desired, observed) {
         return Plan::Stop(failure);
     }
     let steps = groundwork(desired, observed);
@@ -96,7 +101,7 @@ pub fn plan(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Plan {
     let of_target = |found: &TargetConnection| found.id.clone();
     let (Some(target), Some(mapping)) = (
         observed.target.standing(of_target),
-        observed.mapping.standing(MappingSet::reference),
+        mapping::standing(desired, observed),
     ) else {
         // Unreachable by construction of `groundwork`; reading again is always safe.
         return Plan::Wait(progressing());
@@ -138,11 +143,12 @@ fn progressing() -> Wait {
     }
 }
 
-fn missing(observed: &ObservedDataflow) -> Option<Failure> {
+fn missing(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Option<Failure> {
     let ObservedDataflow {
         source: _,
         target,
         mapping,
+        checked: _,
         flow,
         next_attempts: _,
         settled: _,
@@ -157,7 +163,9 @@ fn missing(observed: &ObservedDataflow) -> Option<Failure> {
         return Some(Failure::remote_missing(RemoteKind::TargetConnection, id));
     }
     match mapping {
-        Known::Missing(found) => Some(Failure::remote_missing(RemoteKind::MappingSet, &found.id)),
+        Known::Missing(found) if desired.mapping_elsewhere.is_none() => {
+            Some(Failure::remote_missing(RemoteKind::MappingSet, &found.id))
+        }
         _ => None,
     }
 }
@@ -187,32 +195,7 @@ fn groundwork(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Vec<Ste
         // the change, and dataset and schema cannot change in the spec.
         Known::Read(_) | Known::Trusted(_) => {}
     }
-    let kind = RemoteKind::MappingSet;
-    match &observed.mapping {
-        Known::Pending { attempt } => steps.push(Step::LookUp {
-            kind,
-            attempt: *attempt,
-        }),
-        Known::Recorded(found) => steps.push(Step::Read {
-            kind,
-            id: found.id.clone(),
-        }),
-        Known::Absent | Known::Missing(_) => {
-            let attempt = observed.next_attempts.mapping;
-            steps.push(Step::Create {
-                attempt,
-                body: Body::MappingSet(desired.mapping_set(attempt)),
-            });
-        }
-        Known::Read(found) if !same_rows(desired, found) => {
-            let attempt = kept_attempt(kind, &desired.identity, &found.name);
-            steps.push(Step::UpdateMappingSet {
-                id: found.id.clone(),
-                body: desired.mapping_set(attempt),
-            });
-        }
-        Known::Read(_) | Known::Trusted(_) => {}
-    }
+    steps.extend(mapping::steps(desired, observed));
     let kind = RemoteKind::Flow;
     match &observed.flow {
         Known::Pending { attempt } => steps.push(Step::LookUp {
@@ -226,33 +209,6 @@ fn groundwork(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Vec<Ste
         Known::Absent | Known::Read(_) | Known::Trusted(_) | Known::Missing(_) => {}
     }
     steps
-}
-
-/// Rows are a set: their order has no meaning to Data Prep.
-pub(super) fn same_rows(desired: &DesiredDataflow, found: &MappingSet) -> bool {
-    fn sorted(rows: &[MappingRow]) -> Vec<&MappingRow> {
-        let mut rows: Vec<&MappingRow> = rows.iter().collect();
-        rows.sort_by_key(|row| &row.destination);
-        rows
-    }
-    let (wanted, found) = (sorted(&desired.rows), sorted(&found.mappings));
-    wanted.len() == found.len()
-        && wanted
-            .into_iter()
-            .zip(found)
-            .all(|(wanted, found)| same_row(wanted, found))
-}
-
-/// What fields and expressions are called when read back is documented, what a fixed value is called is
-/// not: an unknown word is no difference there, or the row would be written for ever.
-fn same_row(wanted: &MappingRow, found: &MappingRow) -> bool {
-    let unnamed = matches!(
-        (&wanted.source_type, &found.source_type),
-        (SourceType::Static, SourceType::Other(_))
-    );
-    (unnamed || wanted.source_type == found.source_type)
-        && wanted.source == found.source
-        && wanted.destination == found.destination
 }
 
 /// From the flow as it stands to the flow as it should be.

@@ -6,8 +6,9 @@ use super::super::super::golden;
 use super::super::super::test_support::{desired_dataflow, desired_with, row, short};
 use super::super::*;
 use super::{NAME, in_line, mapping_ref, mapping_set, observed, with_flow};
-use crate::platform::FlowAction;
-use crate::resources::aep_dataflow::DesiredState;
+use crate::plan::question::Question;
+use crate::platform::{FlowAction, MappingProblem};
+use crate::resources::aep_dataflow::{DesiredState, MappingSetReference};
 
 /// The operations of a plan that patches the flow and does nothing else.
 #[track_caller]
@@ -49,7 +50,11 @@ fn new_rows_are_written_before_the_flow_is_pointed_at_them() {
             row(2, "customer.io", "_extconndev.metricx"),
         ];
     });
-    let Plan::Run(steps) = plan(&desired, &in_line()) else {
+    let taken = ObservedDataflow {
+        checked: judged(&desired, 1, &[]),
+        ..in_line()
+    };
+    let Plan::Run(steps) = plan(&desired, &taken) else {
         panic!("it has to run")
     };
     let [Step::UpdateMappingSet { id, body }] = steps.as_slice() else {
@@ -63,6 +68,124 @@ fn new_rows_are_written_before_the_flow_is_pointed_at_them() {
         ..in_line()
     };
     golden::check("patch-mapping", &flow_patch(&desired, &observed));
+}
+
+/// What the platform said of the rows as they would be written.
+fn judged(desired: &DesiredDataflow, attempt: i64, refused: &[&str]) -> Option<Checked> {
+    let problem = |destination: &&str| MappingProblem {
+        row: None,
+        source: "s".into(),
+        destination: (*destination).to_owned(),
+        reason: "no such field".into(),
+    };
+    Some(Checked {
+        body: desired.mapping_set(attempt),
+        problems: refused.iter().map(problem).collect(),
+    })
+}
+
+#[test]
+fn new_rows_of_a_flow_are_shown_to_the_platform_before_they_are_written() {
+    let desired = desired_with(|spec| drop(spec.mapping.pop()));
+    let other = desired_with(|spec| spec.mapping.truncate(1));
+    let with = |checked| ObservedDataflow {
+        checked,
+        ..in_line()
+    };
+    let asked = plan(&desired, &with(None));
+    assert_eq!(
+        asked,
+        Plan::Run(vec![Step::Ask(Question::Mapping(desired.mapping_set(1)))])
+    );
+    // What was said of other rows says nothing.
+    for of_others in [judged(&other, 1, &[]), judged(&other, 1, &["_t.gone"])] {
+        assert_eq!(plan(&desired, &with(of_others)), asked);
+    }
+    assert_eq!(
+        short(&plan(&desired, &with(judged(&desired, 1, &[])))),
+        "update mapping set MAPPING-SET-ID"
+    );
+    let refused = plan(&desired, &with(judged(&desired, 1, &["_t.gone", "_t.a"])));
+    let Plan::Stop(failure) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(failure.reason, Reason::RejectedByPlatform);
+    for needle in ["2 rows", "s -> _t.gone: no such field", "The flow goes on"] {
+        assert!(failure.message.contains(needle), "{}", failure.message);
+    }
+    // A flow is not kept from what its rows do not matter to.
+    assert_eq!(
+        plan(
+            &desired_dataflow(),
+            &with(judged(&desired, 1, &["_t.gone"]))
+        ),
+        Plan::Done
+    );
+}
+
+#[test]
+fn before_there_is_a_flow_rows_are_written_unseen() {
+    let desired = desired_with(|spec| drop(spec.mapping.pop()));
+    for flow in [Known::Absent, Known::Missing("F".into())] {
+        let observed = ObservedDataflow {
+            flow,
+            on_missing: OnRemoteMissing::Recreate,
+            ..in_line()
+        };
+        assert_eq!(
+            short(&plan(&desired, &observed)),
+            "update mapping set MAPPING-SET-ID"
+        );
+    }
+}
+
+/// It is used as it is: neither looked up nor read, made, changed or missed.
+#[test]
+fn a_mapping_set_made_elsewhere_is_only_ever_named() {
+    let reference = |version| MappingRef {
+        id: "ELSEWHERE".into(),
+        version,
+    };
+    let desired = |version: i64| {
+        desired_with(|spec| {
+            spec.mapping = Vec::new();
+            spec.mapping_set = Some(MappingSetReference {
+                id: "ELSEWHERE".into(),
+                version,
+            });
+        })
+    };
+    let wanted = desired(4);
+    assert_eq!(
+        short(&plan(&wanted, &observed("AAA", true))),
+        "create target connection"
+    );
+    let made = plan(&wanted, &observed("TAA", true));
+    let body = Body::Flow(wanted.flow(1, "S", "T", &reference(4)));
+    assert_eq!(made, Plan::Run(vec![Step::Create { attempt: 1, body }]));
+    // A set of rows from before is left alone too, but for one that may still appear.
+    for letters in ["RCR", "RXR", "RMR", "RTR"] {
+        let operations = flow_patch(&wanted, &observed(letters, true));
+        let params = &operations[0]["value"]["params"];
+        assert_eq!(
+            *params,
+            json!({"mappingId": "ELSEWHERE", "mappingVersion": 4})
+        );
+    }
+    assert_eq!(
+        short(&plan(&wanted, &observed("RPR", true))),
+        "look up mapping set"
+    );
+    let uses = |version: u64| ObservedDataflow {
+        mapping: Known::Absent,
+        ..with_flow(|it| {
+            it["transformations"][0]["params"] =
+                json!({"mappingId": "ELSEWHERE", "mappingVersion": version});
+        })
+    };
+    assert_eq!(plan(&wanted, &uses(4)), Plan::Done);
+    let operations = flow_patch(&desired(5), &uses(4));
+    assert_eq!(operations[0]["value"]["params"]["mappingVersion"], 5);
 }
 
 #[test]
@@ -134,6 +257,7 @@ fn a_later_attempt_s_marker_survives_changes() {
     });
     let observed = ObservedDataflow {
         mapping: Known::Read(set),
+        checked: judged(&fewer, 3, &[]),
         ..in_line()
     };
     let Plan::Run(steps) = plan(&fewer, &observed) else {
@@ -186,7 +310,7 @@ fn how_data_prep_reads_rows_back_is_no_difference() {
         ))
     };
     assert_eq!(plan_of(|_| {}), "done");
-    let update = "update mapping set MAPPING-SET-ID";
+    let update = "check the rows of the mapping";
     // Read back in reverse: x.c is first.
     assert_eq!(
         plan_of(|it| it["mappings"][0]["source"] = json!("other")),

@@ -177,13 +177,13 @@ fn every_state_of_knowledge_has_its_steps() {
         ("XRT", "done", "done"),
         (
             "RXR",
-            "update mapping set MAPPING-SET-ID",
-            "update mapping set MAPPING-SET-ID",
+            "check the rows of the mapping",
+            "check the rows of the mapping",
         ),
         (
             "XXX",
-            "update mapping set MAPPING-SET-ID",
-            "update mapping set MAPPING-SET-ID",
+            "check the rows of the mapping",
+            "check the rows of the mapping",
         ),
         ("RRX", "update flow F", "update flow F"),
         ("XRX", "update flow F", "update flow F"),

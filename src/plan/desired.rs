@@ -9,12 +9,13 @@ use crate::platform::{
     FlowAction, FlowState, MappingRef, MappingRow as RemoteRow, NewFlow, NewMappingSet,
     NewSourceConnection, NewTargetConnection, PatchOperation,
 };
-use crate::resources::aep_dataflow::{DesiredState, ExistingDataset, MappingRow};
+use crate::resources::aep_dataflow::{DesiredState, MappingRow};
 use crate::resources::{AepDataflowSpec, CustomerIoSourceSpec};
 
 use super::RemoteKind;
 use super::marker::{Identity, Marker};
 use super::sighting::label_hash;
+use super::target::ResolvedTarget;
 
 /// Name and description of one remote object, as the user wants them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,22 +131,28 @@ pub struct DesiredDataflow {
     /// Name and description of target connection and flow.
     pub label: Label,
     /// The dataset, and the schema that it shares with the mapping.
-    pub dataset: ExistingDataset,
+    pub target: ResolvedTarget,
     /// The rows of the mapping set.
     pub rows: Vec<RemoteRow>,
+    /// A mapping set that somebody else made, instead of one with these rows.
+    pub mapping_elsewhere: Option<MappingRef>,
     /// Whether the flow should run.
     pub state: DesiredState,
 }
 
 impl DesiredDataflow {
-    /// From the resource's spec.
-    pub fn new(identity: Identity, spec: &AepDataflowSpec) -> Self {
+    /// From the resource's spec, and what its target came to.
+    pub fn new(identity: Identity, spec: &AepDataflowSpec, target: ResolvedTarget) -> Self {
         let label = Label::new(spec.name.as_deref(), spec.description.as_deref(), &identity);
         Self {
             identity,
             label,
-            dataset: spec.target.existing.clone(),
-            rows: spec.mapping.iter().map(row).collect(),
+            rows: spec.mapping.iter().map(|it| row(it, &target)).collect(),
+            target,
+            mapping_elsewhere: spec.mapping_set.as_ref().map(|set| MappingRef {
+                id: set.id.clone(),
+                version: set.version.unsigned_abs(),
+            }),
             state: spec.state,
         }
     }
@@ -153,7 +160,9 @@ impl DesiredDataflow {
     /// The body that creates the target connection.
     pub fn target_connection(&self, attempt: i64) -> NewTargetConnection {
         let marker = self.identity.marker(RemoteKind::TargetConnection, attempt);
-        let ExistingDataset { dataset_id, schema } = &self.dataset;
+        let ResolvedTarget {
+            dataset_id, schema, ..
+        } = &self.target;
         NewTargetConnection::data_lake(
             &self.label.name,
             &self.label.description(&marker),
@@ -166,7 +175,7 @@ impl DesiredDataflow {
     /// The body that creates the mapping set, or writes its next version.
     pub fn mapping_set(&self, attempt: i64) -> NewMappingSet {
         let marker = self.identity.marker(RemoteKind::MappingSet, attempt);
-        let schema = &self.dataset.schema;
+        let schema = &self.target.schema;
         NewMappingSet::new(
             &marker.to_string(),
             &schema.id,
@@ -207,26 +216,23 @@ impl DesiredDataflow {
     /// Changes with anything that would be written.
     pub fn hash(&self) -> String {
         let text = |value: serde_json::Result<String>| value.unwrap_or_default();
+        let of_rows = || MappingRef {
+            id: String::new(),
+            version: 0,
+        };
+        let mapping = self.mapping_elsewhere.clone().unwrap_or_else(of_rows);
         hash(&[
             &text(serde_json::to_string(&self.target_connection(1))),
             &text(serde_json::to_string(&self.mapping_set(1))),
-            &text(serde_json::to_string(&self.flow(
-                1,
-                "",
-                "",
-                &MappingRef {
-                    id: String::new(),
-                    version: 0,
-                },
-            ))),
+            &text(serde_json::to_string(&self.flow(1, "", "", &mapping))),
             &text(serde_json::to_string(&self.state)),
         ])
     }
 }
 
 /// One row in Data Prep's newer dialect. Admission lets exactly one of the three through.
-fn row(row: &MappingRow) -> RemoteRow {
-    let destination = &row.destination;
+fn row(row: &MappingRow, target: &ResolvedTarget) -> RemoteRow {
+    let destination = &target.destination(&row.destination);
     match (&row.source, &row.expression, &row.value) {
         (Some(source), ..) => RemoteRow::attribute(source, destination),
         (None, Some(expression), _) => RemoteRow::expression(expression, destination),

@@ -6,6 +6,8 @@ use super::super::test_support::{
     dataflow, desired_dataflow, desired_source, desired_with, source, specs,
 };
 use super::*;
+use crate::resources::AepDataflowSpec;
+use crate::resources::aep_dataflow::{ExistingDataset, MappingSetReference, SchemaReference};
 
 fn value(body: &impl serde::Serialize) -> Value {
     serde_json::to_value(body).unwrap()
@@ -229,12 +231,24 @@ fn bodies(desired: &DesiredDataflow) -> Value {
 #[test]
 fn the_hash_changes_with_every_part_of_the_spec_that_is_written() {
     let before = desired_dataflow().hash();
-    let changes: [fn(&mut crate::resources::AepDataflowSpec); 8] = [
+    fn existing(spec: &mut AepDataflowSpec) -> &mut ExistingDataset {
+        spec.target.existing.as_mut().unwrap()
+    }
+    fn schema(spec: &mut AepDataflowSpec) -> &mut SchemaReference {
+        existing(spec).schema.as_mut().unwrap()
+    }
+    let changes: [fn(&mut AepDataflowSpec); 9] = [
         |spec| spec.name = None,
         |spec| spec.description = Some("other".into()),
-        |spec| spec.target.existing.dataset_id = "0".repeat(24),
-        |spec| spec.target.existing.schema.id.push('0'),
-        |spec| spec.target.existing.schema.major_version = 2,
+        |spec| existing(spec).dataset_id = Some("0".repeat(24)),
+        |spec| schema(spec).id.push('0'),
+        |spec| schema(spec).major_version = 2,
+        |spec| {
+            spec.mapping_set = Some(MappingSetReference {
+                id: "m".into(),
+                version: 0,
+            });
+        },
         |spec| spec.mapping[0].source = Some("other".into()),
         |spec| drop(spec.mapping.pop()),
         |spec| spec.state = DesiredState::Disabled,

@@ -10,6 +10,8 @@
 //! - [`marker`]: the ownership marker in every description.
 //! - [`source`], [`dataflow`]: the planners; [`deletion`] is the way back.
 //! - [`adopt`]: what stands already becomes a resource's own.
+//! - [`target`]: what `spec.target` comes to; [`question`] is what has to be asked for that.
+//! - [`mapping`]: the mapping set; [`mapping_help`]: what is wrong with its rows before anybody is asked.
 //! - [`claim`]: which of several dataflows holds a source.
 //! - [`sighting`]: what a listing shows: what to take over, twins, changes made elsewhere.
 //! - [`drift`]: a change made elsewhere, as status and Events tell it.
@@ -29,15 +31,19 @@ pub mod drift;
 pub mod failure;
 pub mod ingestion;
 pub mod journal;
+pub mod mapping;
+pub mod mapping_help;
 pub mod marker;
 pub mod outputs;
 pub mod pace;
 pub mod preflight;
+pub mod question;
 pub mod remote;
 pub mod secret_use;
 pub mod sighting;
 pub mod source;
 mod step;
+pub mod target;
 
 pub use failure::Failure;
 pub use remote::{Fate, Known, RemoteKind, Service};

@@ -9,6 +9,7 @@ use crate::platform::{
 use crate::resources::conditions::Reason;
 
 use super::marker::Identity;
+use super::question::Question;
 use super::sighting::{Aspects, Sighted, Use};
 use super::{Failure, RemoteKind};
 
@@ -61,6 +62,8 @@ pub enum Step {
     Act { id: String, action: FlowAction },
     /// List the flows that still name this source connection.
     FindUsers { source_connection: String },
+    /// Ask for what has to be known first.
+    Ask(Question),
     /// Delete the object; that it is gone already is fine.
     Delete { kind: RemoteKind, id: String },
 }
@@ -97,6 +100,7 @@ impl Step {
             | Self::Delete { kind, .. } => *kind,
             Self::Create { body, .. } => body.kind(),
             Self::UpdateMappingSet { .. } => RemoteKind::MappingSet,
+            Self::Ask(question) => question.kind(),
             Self::Act { .. } | Self::FindUsers { .. } => RemoteKind::Flow,
         }
     }
@@ -150,7 +154,7 @@ impl Step {
     pub fn only_reads(&self) -> bool {
         matches!(
             self,
-            Self::LookUp { .. } | Self::Read { .. } | Self::FindUsers { .. }
+            Self::LookUp { .. } | Self::Read { .. } | Self::FindUsers { .. } | Self::Ask(_)
         )
     }
 
@@ -184,6 +188,7 @@ impl fmt::Display for Step {
             Self::FindUsers { source_connection } => {
                 write!(f, "list flows on source connection {source_connection}")
             }
+            Self::Ask(question) => question.fmt(f),
             Self::Delete { id, .. } => write!(f, "delete {kind} {id}"),
         }
     }

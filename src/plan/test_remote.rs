@@ -10,6 +10,7 @@ use crate::platform::{FlowAction, MappingRef};
 use super::dataflow::{self, ObservedDataflow, SourceView};
 use super::desired::{DesiredDataflow, DesiredSource};
 use super::marker::Marker;
+use super::question::{Checked, Question};
 use super::source::{self, ObservedSource};
 use super::{Body, Known, Plan, RemoteKind, Step};
 
@@ -130,6 +131,12 @@ impl World {
         match step {
             Step::LookUp { attempt, .. } => self.look_up(kind, *attempt),
             Step::Read { .. } => self.read(kind),
+            Step::Ask(Question::Mapping(body)) => {
+                self.dataflow.checked = Some(Checked {
+                    body: body.clone(),
+                    problems: Vec::new(),
+                });
+            }
             Step::Patch { .. } | Step::Act { .. } if kind == RemoteKind::Flow => {
                 self.dataflow.flow = Known::Recorded(self.recorded[&kind].0.clone());
             }
@@ -212,7 +219,7 @@ impl World {
                     FlowAction::Disable => "disabled",
                 });
             }
-            Step::LookUp { .. } | Step::Read { .. } => {}
+            Step::LookUp { .. } | Step::Read { .. } | Step::Ask(_) => {}
             Step::FindUsers { .. } | Step::Delete { .. } => panic!("{step} is no way forward"),
         }
     }

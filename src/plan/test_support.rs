@@ -9,6 +9,7 @@ use crate::resources::{AepDataflow, AepDataflowSpec, CustomerIoSource, CustomerI
 use super::Plan;
 use super::desired::{DesiredDataflow, DesiredSource};
 use super::marker::Identity;
+use super::target::{Answers, Resolution, ResolvedTarget, Search, TargetView};
 
 fn identity(resource: &impl kube::Resource, uid: &str) -> Identity {
     Identity {
@@ -48,7 +49,22 @@ pub(super) fn desired_dataflow() -> DesiredDataflow {
 pub(super) fn desired_with(change: impl FnOnce(&mut AepDataflowSpec)) -> DesiredDataflow {
     let (identity, mut spec) = dataflow();
     change(&mut spec);
-    DesiredDataflow::new(identity, &spec)
+    DesiredDataflow::new(identity, &spec, target_of(&spec))
+}
+
+/// What a target comes to that the spec gives in full.
+fn target_of(spec: &AepDataflowSpec) -> ResolvedTarget {
+    let search = Search {
+        spec,
+        view: &TargetView::Existing,
+        recorded: None,
+        answers: &Answers::default(),
+        sandbox: "prod",
+    };
+    match search.resolve() {
+        Resolution::Known(target) => target,
+        Resolution::Not(plan) => panic!("{plan:?}"),
+    }
 }
 
 /// A row that copies, computes or is fixed.
@@ -98,7 +114,7 @@ impl Specs {
         let (source, dataflow) = (source().0, dataflow().0);
         (
             DesiredSource::new(source, &self.source),
-            DesiredDataflow::new(dataflow, &self.dataflow),
+            DesiredDataflow::new(dataflow, &self.dataflow, target_of(&self.dataflow)),
         )
     }
 }

@@ -7,13 +7,16 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fields;
 use super::ingestion::{Expectation, LastRun, Outputs};
 use super::lifecycle::{AdoptPolicy, DeletionPolicy, LastDrift, OnRemoteMissing};
 use super::status::{self, ConnectionStatus, FlowStatus, MappingSetStatus, Pending};
+pub use super::target::{
+    DatasetReference, ExistingDataset, SchemaReference, Target, TargetSchema, TargetStatus,
+};
 
 /// What a dataflow should be.
 #[derive(
@@ -34,6 +37,7 @@ use super::status::{self, ConnectionStatus, FlowStatus, MappingSetStatus, Pendin
     namespaced,
     status = "AepDataflowStatus",
     selectable = ".spec.sourceRef.name",
+    selectable = ".spec.target.datasetRef.name",
     doc = "A dataflow from a source into a dataset of Adobe Experience Platform: target connection, mapping set and flow.",
     printcolumn(
         name = "Ready",
@@ -86,6 +90,7 @@ use super::status::{self, ConnectionStatus, FlowStatus, MappingSetStatus, Pendin
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.sourceRef == oldSelf.sourceRef").message("sourceRef cannot be changed: a flow stays on its source connection. Delete this AepDataflow and create one for the other source.").field_path(".sourceRef"))]
 #[x_kube(validation = Rule::new("self.target == oldSelf.target").message("target cannot be changed: another dataset or schema needs a new flow with a new URL. Delete this AepDataflow and create one for the other target.").field_path(".target"))]
+#[x_kube(validation = Rule::new("has(self.mapping) != has(self.mappingSet)").message("exactly one of mapping or mappingSet is needed: mapping lists the rows, mappingSet names a mapping set that was made elsewhere.").field_path(".mapping"))]
 #[x_kube(validation = Rule::new("!has(oldSelf.adopt) || (has(self.adopt) && self.adopt.flowId == oldSelf.adopt.flowId)").message("adopt.flowId cannot be changed or removed once it is set: this resource holds that flow. Create another resource for another one.").field_path(".adopt"))]
 pub struct AepDataflowSpec {
     /// The source whose events this dataflow carries. One dataflow per source. Cannot be changed.
@@ -103,10 +108,16 @@ pub struct AepDataflowSpec {
     pub description: Option<String>,
     /// Where the records land. Cannot be changed.
     pub target: Target,
-    /// How an event becomes a record: one row per destination field.
+    /// How an event becomes a record: one row per destination field. Exactly one of `mapping` and `mappingSet` is
+    /// needed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 1000))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["destination".into()]))]
     pub mapping: Vec<MappingRow>,
+    /// A mapping set that was made elsewhere, instead of rows. It is used as it is: never changed, never deleted. Its
+    /// output schema must be that of the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapping_set: Option<MappingSetReference>,
     /// Whether the flow runs. `Disabled` stops ingestion without deleting anything.
     #[serde(default)]
     pub state: DesiredState,
@@ -154,49 +165,6 @@ pub enum SourceKind {
     CustomerIoSource,
 }
 
-/// Where the records land.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Target {
-    /// A dataset that stands in AEP already.
-    pub existing: ExistingDataset,
-}
-
-/// A dataset made outside this operator, with the schema it was made for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ExistingDataset {
-    /// Id of the dataset: 24 hexadecimal digits.
-    #[schemars(length(max = 24), regex(pattern = "^[0-9a-f]{24}$"))]
-    pub dataset_id: String,
-    /// Schema of the dataset. AEP refuses a flow whose mapping names another schema or version.
-    pub schema: SchemaReference,
-}
-
-/// An XDM schema by its `$id` and major version.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SchemaReference {
-    /// The schema's `$id`, such as `https://ns.adobe.com/mytenant/schemas/0123abcd`.
-    #[schemars(
-        length(max = 256),
-        regex(pattern = r"^https://ns\.adobe\.com/[A-Za-z0-9_.-]+/schemas/[A-Za-z0-9]+$")
-    )]
-    pub id: String,
-    /// Major version of the schema, 1 if left out.
-    #[serde(default = "first_version")]
-    #[schemars(schema_with = "major_version")]
-    pub major_version: u32,
-}
-
-fn first_version() -> u32 {
-    1
-}
-
-fn major_version(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "integer", "format": "int32", "minimum": 1, "maximum": 1000, "default": 1})
-}
-
 /// One field of the record: where its value comes from, and where it goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -219,14 +187,27 @@ pub struct MappingRow {
     )]
     pub value: Option<String>,
     /// Path of the XDM field, such as `_mytenant.email`: names of letters, digits, `_`, `-` and `:`, joined by dots,
-    /// each followed by `[0]` or `[*]` where it is a list. Each destination may appear once.
+    /// each followed by `[0]` or `[*]` where it is a list. `_{tenant}` stands for the namespace of the organization's
+    /// own fields, as in `_{tenant}.email`: the operator fills in the tenant id. Each destination may appear once.
     #[schemars(
         length(min = 1, max = 512),
         regex(
-            pattern = r"^[A-Za-z0-9_][A-Za-z0-9_:-]*(\[[0-9*]+\])?(\.[A-Za-z0-9_][A-Za-z0-9_:-]*(\[[0-9*]+\])?)*$"
+            pattern = r"^(_\{tenant\}|[A-Za-z0-9_][A-Za-z0-9_:-]*)(\[[0-9*]+\])?(\.(_\{tenant\}|[A-Za-z0-9_][A-Za-z0-9_:-]*)(\[[0-9*]+\])?)*$"
         )
     )]
     pub destination: String,
+}
+
+/// A version of a mapping set that was made elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MappingSetReference {
+    /// Id of the mapping set in Data Prep.
+    #[schemars(length(min = 1, max = 256), regex(pattern = "^[A-Za-z0-9_-]+$"))]
+    pub id: String,
+    /// The version that the flow uses; the first one is 0. To use a newer one, change it here.
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    pub version: i64,
 }
 
 /// Whether a flow should run.
@@ -267,10 +248,14 @@ pub struct AepDataflowStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "status::annotation_value")]
     pub last_handled_reconcile_at: Option<String>,
+    /// What `spec.target` came to when something was first built on it. It stays: a dataset that is renamed later does
+    /// not move the flow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetStatus>,
     /// The target connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_connection: Option<ConnectionStatus>,
-    /// The mapping set, and the version of it that was last written.
+    /// The mapping set of `spec.mapping`, and the version of it that was last written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapping_set: Option<MappingSetStatus>,
     /// The flow.
@@ -331,13 +316,15 @@ mod tests {
                 name: "customer-io".into(),
             },
             target: Target {
-                existing: ExistingDataset {
-                    dataset_id: "63ec807d3f5ce91bd2d06c65".into(),
-                    schema: SchemaReference {
+                existing: Some(ExistingDataset {
+                    dataset_id: Some("63ec807d3f5ce91bd2d06c65".into()),
+                    dataset_name: None,
+                    schema: Some(SchemaReference {
                         id: "https://ns.adobe.com/t/schemas/1".into(),
                         major_version: 1,
-                    },
-                },
+                    }),
+                }),
+                dataset_ref: None,
             },
             mapping: vec![row(Some("event_id"), None, None)],
             ..AepDataflowSpec::default()
@@ -349,6 +336,14 @@ mod tests {
         let mut dataflow = dataflow();
         change(&mut dataflow.spec);
         dataflow
+    }
+
+    fn existing(spec: &mut AepDataflowSpec) -> &mut ExistingDataset {
+        spec.target.existing.as_mut().unwrap()
+    }
+
+    fn schema(spec: &mut AepDataflowSpec) -> &mut SchemaReference {
+        existing(spec).schema.as_mut().unwrap()
     }
 
     #[test]
@@ -379,22 +374,27 @@ mod tests {
     #[test]
     fn source_and_target_cannot_change_and_the_message_says_what_to_do() {
         type Change = fn(&mut AepDataflowSpec);
-        let changes: [(Change, &str); 4] = [
+        let target = "target cannot be changed";
+        let changes: [(Change, &str); 6] = [
             (
                 |spec| spec.source_ref.name = "other".into(),
                 "sourceRef cannot be changed",
             ),
             (
-                |spec| spec.target.existing.dataset_id = "other".into(),
-                "target cannot be changed",
+                |spec| existing(spec).dataset_id = Some("other".into()),
+                target,
             ),
+            (|spec| schema(spec).id = "other".into(), target),
+            (|spec| schema(spec).major_version = 2, target),
+            (|spec| existing(spec).schema = None, target),
             (
-                |spec| spec.target.existing.schema.id = "other".into(),
-                "target cannot be changed",
-            ),
-            (
-                |spec| spec.target.existing.schema.major_version = 2,
-                "target cannot be changed",
+                |spec| {
+                    spec.target = Target {
+                        existing: None,
+                        dataset_ref: Some(DatasetReference { name: "d".into() }),
+                    };
+                },
+                target,
             ),
         ];
         for (change, says) in changes {

@@ -56,6 +56,11 @@ pub(super) fn description(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// Schema of the name of a dataset that stands in AEP.
+pub(super) fn dataset_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "minLength": 1, "maxLength": 256, "pattern": LINE})
+}
+
 /// Schema of an AEP sandbox name.
 pub(super) fn sandbox(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

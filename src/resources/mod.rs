@@ -3,6 +3,7 @@
 //! - [`customer_io_source`]: `CustomerIoSource`, a Customer.io source connection in one sandbox.
 //! - [`aep_dataset`]: `AepDataset`, a dataset with its schema and field group.
 //! - [`aep_dataflow`]: `AepDataflow`, target connection, mapping set and flow on such a source.
+//! - [`target`]: where a dataflow's records land.
 //! - [`lifecycle`]: how a resource adopts, ends and meets a loss; the same fields on every kind.
 //! - [`ingestion`]: what is expected of runs and said about them, and where the inlet's addresses are copied to.
 //! - [`fields`]: field types and bounds that resources share.
@@ -21,6 +22,7 @@ pub mod fields;
 pub mod ingestion;
 pub mod lifecycle;
 pub mod status;
+pub mod target;
 
 pub use aep_dataflow::{AepDataflow, AepDataflowSpec, AepDataflowStatus};
 pub use aep_dataset::{AepDataset, AepDatasetSpec, AepDatasetStatus};

@@ -70,6 +70,22 @@ impl EmulatorServer {
         answer("DELETE", path, request).await
     }
 
+    /// GET of the platform's own API in a sandbox, as a user with the demo's credential.
+    pub async fn platform(&self, path: &str, sandbox: &str) -> Result<Value> {
+        const TOKEN: &str = "/ims/token/v3?grant_type=client_credentials&client_id=demo-client&client_secret=demo-secret&scope=openid";
+        let request = self.client.post(format!("{}{TOKEN}", self.url));
+        let token = answer("POST", "/ims/token/v3", request).await?;
+        let token = token["access_token"].as_str().context("no token came")?;
+        let request = self
+            .client
+            .get(format!("{}{path}", self.url))
+            .bearer_auth(token)
+            .header("x-api-key", "demo-client")
+            .header("x-gw-ims-org-id", "1234567890ABCDEF12345678@AdobeOrg")
+            .header("x-sandbox-name", sandbox);
+        answer("GET", path, request).await
+    }
+
     /// A call of Customer.io's App API, as whoever holds `key`.
     pub async fn app_api(
         &self,

@@ -1,8 +1,9 @@
 //! The controller of `AepDataflow`: target connection, mapping set and flow on one source.
 //!
-//! [`observe`] reads what it depends on, [`claim`] asks who holds the source, [`subject`] plans and
-//! takes in answers, [`diagnose`] explains a refusal, [`ingestion`] says what runs show, [`outputs`] writes the Secret, [`status`] says where results are recorded; the
-//! road itself is [`crate::controllers::reconcile`].
+//! [`observe`] reads what it depends on, [`target`] the dataset among it, [`claim`] asks who holds the source,
+//! [`subject`] plans and takes in answers, [`diagnose`] explains a refusal, [`ingestion`] says what runs show,
+//! [`outputs`] writes the Secret, [`status`] says where results are recorded; the road itself is
+//! [`crate::controllers::reconcile`].
 
 pub mod claim;
 pub mod diagnose;
@@ -11,6 +12,7 @@ pub mod observe;
 pub mod outputs;
 pub mod status;
 pub mod subject;
+pub mod target;
 
 use super::context::{Context, Side};
 use super::credentials::Access;
@@ -21,7 +23,6 @@ use super::managed::ManagedStatus as _;
 use super::reconcile::{Kind, Observed};
 use super::record::{Record, RecordError};
 use crate::plan::dataflow::SourceView;
-use crate::plan::desired::DesiredDataflow;
 use crate::plan::marker::Identity;
 use crate::plan::sighting::Expected;
 use crate::plan::{Body, Failure, Step};
@@ -43,14 +44,15 @@ impl Kind for AepDataflow {
     }
 
     fn dependencies(&self, namespace: &str) -> Vec<Dependency> {
-        let mut dependencies = vec![Dependency::Source(Key::new(
-            namespace,
-            &self.spec.source_ref.name,
-        ))];
+        let source = Dependency::Source(Key::new(namespace, &self.spec.source_ref.name));
+        let dataset = self.spec.target.dataset_ref.as_ref();
+        let dataset = dataset.map(|it| Dependency::Dataset(Key::new(namespace, &it.name)));
         let outputs = self.spec.outputs.as_ref();
-        dependencies
-            .extend(outputs.map(|it| Dependency::Secret(Key::new(namespace, &it.secret_name))));
-        dependencies
+        let outputs = outputs.map(|it| Dependency::Secret(Key::new(namespace, &it.secret_name)));
+        std::iter::once(source)
+            .chain(dataset)
+            .chain(outputs)
+            .collect()
     }
 
     async fn observe(&self, context: &Context) -> Result<Observed<Surroundings>, RecordError> {
@@ -79,8 +81,9 @@ impl Kind for AepDataflow {
             SourceView::Standing { id } => id.clone(),
             SourceView::NotYet { .. } => String::new(),
         };
+        let target = surroundings.target.version.clone();
         let outputs = surroundings.outputs.version();
-        vec![surroundings.access.version.clone(), source, outputs]
+        vec![surroundings.access.version.clone(), source, target, outputs]
     }
 
     fn subject<'a>(
@@ -90,14 +93,19 @@ impl Kind for AepDataflow {
         status: &AepDataflowStatus,
         surroundings: &'a Surroundings,
     ) -> DataflowSubject<'a> {
-        let desired = DesiredDataflow::new(identity.clone(), &self.spec);
-        DataflowSubject::new(context, self, desired, surroundings.source.clone(), status)
+        DataflowSubject::new(context, self, identity.clone(), surroundings, status)
     }
 
-    async fn diagnose(&self, sandbox: &Sandbox, step: &Step, failure: Failure) -> Failure {
+    async fn diagnose(
+        &self,
+        sandbox: &Sandbox,
+        step: &Step,
+        status: &AepDataflowStatus,
+        failure: Failure,
+    ) -> Failure {
         match (failure.reason, step) {
-            (Reason::RejectedByPlatform, _) => {
-                diagnose::target(sandbox, &self.spec.target.existing, failure).await
+            (Reason::RejectedByPlatform, step) => {
+                diagnose::refusal(sandbox, step, self, status, failure).await
             }
             (
                 Reason::Progressing,
@@ -111,7 +119,7 @@ impl Kind for AepDataflow {
     }
 
     fn settled(subject: &DataflowSubject<'_>, status: &mut AepDataflowStatus) {
-        status.applied_hash = Some(subject.hash().to_owned());
+        status.applied_hash = subject.hash().map(str::to_owned);
     }
 
     fn attend(

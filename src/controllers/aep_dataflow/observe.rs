@@ -19,8 +19,8 @@ use crate::plan::{Failure, Wait};
 use crate::resources::conditions::{READY, Reason, STALLED, find};
 use crate::resources::{AepDataflow, CustomerIoSource, FINALIZER};
 
-use super::claim;
 use super::outputs::Outputs;
+use super::{claim, target};
 
 /// What an `AepDataflow` depends on.
 #[derive(Debug)]
@@ -29,7 +29,9 @@ pub struct Surroundings {
     pub access: Access,
     /// The source.
     pub source: SourceView,
-    /// Why nothing new may be made on it.
+    /// The target, as far as it is known without asking the platform.
+    pub target: target::Seen,
+    /// Why nothing new may be made on source or target.
     pub obstacle: Option<End>,
     /// The Secrets that it has written, or is to write.
     pub outputs: Outputs,
@@ -48,10 +50,9 @@ pub async fn surroundings(
     // What stands, or may stand, needs nothing of the source but its credentials.
     let obstacle = obstacle(&source).map(waiting);
     let status = dataflow.status.as_ref();
-    if status.is_none_or(|status| status.holdings().is_empty())
-        && let Some(end) = obstacle
-    {
-        return Ok(Observed::Lacking(end));
+    let nothing_built = status.is_none_or(|status| status.holdings().is_empty());
+    if let Some(end) = obstacle.as_ref().filter(|_| nothing_built) {
+        return Ok(Observed::Lacking(end.clone()));
     }
     let view = view(&source);
     let access = match source_observe::access(context, &source).await? {
@@ -64,9 +65,15 @@ pub async fn surroundings(
     {
         return Ok(Observed::Lacking(failure.into()));
     }
+    let target = target::look(context, dataflow, &access.scope).await?;
+    let obstacle = obstacle.or_else(|| target.obstacle.clone());
+    if let Some(end) = obstacle.as_ref().filter(|_| nothing_built) {
+        return Ok(Observed::Lacking(end.clone()));
+    }
     Ok(Observed::Whole(Surroundings {
         access,
         source: view,
+        target,
         obstacle,
         outputs: Outputs::look(context, dataflow).await?,
     }))

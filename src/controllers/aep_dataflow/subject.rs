@@ -12,26 +12,91 @@ use crate::plan::claim::FlowProgress;
 use crate::plan::dataflow::{ObservedDataflow, SourceView, plan};
 use crate::plan::desired::DesiredDataflow;
 use crate::plan::drift::Drift;
+use crate::plan::mapping_help::{self, Advice};
+use crate::plan::marker::{Identity, Marker};
+use crate::plan::question::Answer;
 use crate::plan::sighting::{Aspects, Expected, Sighted, mapping_hash, wiring_hash};
-use crate::plan::{Failure, Fate, Known, Plan, RemoteKind, Step, Wait};
-use crate::platform::{Flow, MappingRef};
+use crate::plan::target::{Answers, Resolution, ResolvedTarget, Search, TargetView};
+use crate::plan::{Body, Failure, Fate, Known, Plan, RemoteKind, Step, Wait};
+use crate::platform::{Flow, MappingRef, MappingSet};
 use crate::resources::aep_dataflow::DesiredState;
 use crate::resources::conditions::{READY, Reason, find};
 use crate::resources::lifecycle::AdoptPolicy;
 use crate::resources::status::MappingSetStatus;
 use crate::resources::{AepDataflow, AepDataflowStatus};
 
-use super::{claim, observe};
+use super::observe::Surroundings;
+use super::{claim, observe, target};
 
 /// An `AepDataflow` on its way.
 pub struct DataflowSubject<'a> {
     context: &'a Context,
     dataflow: &'a AepDataflow,
-    desired: DesiredDataflow,
+    identity: Identity,
+    sandbox: String,
+    view: TargetView,
+    answers: Answers,
+    aim: Aim,
     observed: ObservedDataflow,
-    hash: String,
     /// Changes of the flow already made in this run; a change that does not show is not made again.
     changed: Vec<Change>,
+}
+
+/// What a dataflow should be, as far as its target is known.
+enum Aim {
+    Known {
+        desired: Box<DesiredDataflow>,
+        hash: String,
+        advice: Advice,
+    },
+    /// What comes before it is.
+    Not(Plan),
+}
+
+impl Aim {
+    /// What follows from what is known by now.
+    fn of(
+        identity: &Identity,
+        dataflow: &AepDataflow,
+        status: &AepDataflowStatus,
+        (view, answers, sandbox): (&TargetView, &Answers, &str),
+    ) -> Self {
+        // What nothing is built on may still turn out to be another one.
+        let built_on = !status.holdings().is_empty();
+        let search = Search {
+            spec: &dataflow.spec,
+            view,
+            recorded: status.target.as_ref().filter(|_| built_on),
+            answers,
+            sandbox,
+        };
+        match search.resolve() {
+            Resolution::Known(target) => {
+                let advice = mapping_help::advise(&dataflow.spec.mapping, target.class.as_deref());
+                let desired = DesiredDataflow::new(identity.clone(), &dataflow.spec, target);
+                Self::Known {
+                    hash: desired.hash(),
+                    desired: Box::new(desired),
+                    advice,
+                }
+            }
+            Resolution::Not(plan) => Self::Not(plan),
+        }
+    }
+
+    fn desired(&self) -> Option<&DesiredDataflow> {
+        match self {
+            Self::Known { desired, .. } => Some(desired),
+            Self::Not(_) => None,
+        }
+    }
+
+    fn hash(&self) -> Option<&str> {
+        match self {
+            Self::Known { hash, .. } => Some(hash),
+            Self::Not(_) => None,
+        }
+    }
 }
 
 /// A kind of change of a flow.
@@ -57,12 +122,18 @@ impl<'a> DataflowSubject<'a> {
     pub fn new(
         context: &'a Context,
         dataflow: &'a AepDataflow,
-        desired: DesiredDataflow,
-        source: SourceView,
+        identity: Identity,
+        surroundings: &Surroundings,
         status: &AepDataflowStatus,
     ) -> Self {
-        let hash = desired.hash();
-        let trusted = status.applied_hash.as_ref() == Some(&hash);
+        let source = surroundings.source.clone();
+        let view = surroundings.target.view.clone();
+        let sandbox = surroundings.access.scope.sandbox.clone();
+        let answers = Answers::default();
+        let aim = Aim::of(&identity, dataflow, status, (&view, &answers, &sandbox));
+        let applied = status.applied_hash.as_deref();
+        let trusted = applied.is_some() && applied == aim.hash();
+        let is_state = |state: &str| aim.desired().is_some_and(|desired| desired.is_state(state));
         let version = status
             .mapping_set
             .as_ref()
@@ -70,7 +141,7 @@ impl<'a> DataflowSubject<'a> {
         // A flow is finished once it has its URL and the wanted state; until then it is read.
         let finished = trusted && status.inlet_url.is_some() && {
             let state = status.flow.as_ref().and_then(|flow| flow.state.as_deref());
-            state.is_some_and(|state| desired.is_state(state))
+            state.is_some_and(is_state)
         };
         // It has been seen running (or stopped) as this spec says, or somebody was told that it does not.
         let told = find(&status.conditions, READY)
@@ -78,7 +149,7 @@ impl<'a> DataflowSubject<'a> {
         let settled = trusted
             && (told || {
                 let state = status.flow.as_ref().and_then(|flow| flow.state.as_deref());
-                state.is_some_and(|state| desired.is_state(state))
+                state.is_some_and(is_state)
             });
         let observed = ObservedDataflow {
             source,
@@ -110,16 +181,50 @@ impl<'a> DataflowSubject<'a> {
         Self {
             context,
             dataflow,
-            desired,
+            identity,
+            sandbox,
+            view,
+            answers,
+            aim,
             observed,
-            hash,
             changed: Vec::new(),
         }
     }
 
     /// Hash of what stands once the plan is done.
-    pub fn hash(&self) -> &str {
-        &self.hash
+    pub fn hash(&self) -> Option<&str> {
+        self.aim.hash()
+    }
+
+    /// The dataset and schema that the objects are for.
+    pub fn target(&self) -> Option<&ResolvedTarget> {
+        self.aim.desired().map(|desired| &desired.target)
+    }
+
+    fn record_target(&self, status: &mut AepDataflowStatus) {
+        if let Some(target) = self.target() {
+            status.target = Some(target.status());
+        }
+    }
+
+    /// The platform has answered.
+    fn learn(&mut self, answer: &Answer, status: &mut AepDataflowStatus) {
+        if let Answer::Mapping(checked) = answer {
+            self.observed.checked = Some(checked.clone());
+            return;
+        }
+        self.answers.take(answer.clone());
+        let known = (&self.view, &self.answers, self.sandbox.as_str());
+        self.aim = Aim::of(&self.identity, self.dataflow, status, known);
+        self.record_target(status);
+    }
+
+    /// The mapping set of a flow that was found again. One that carries another name was adopted with the flow, or
+    /// is somebody else's: `spec.mappingSet` named it before, and it is left alone.
+    fn is_somebody_elses(&self, found: &MappingSet, status: &AepDataflowStatus) -> bool {
+        let ours = Marker::split(&found.name)
+            .is_some_and(|(_, marker)| marker.identity.same_resource(&self.identity));
+        !ours && self.dataflow.spec.adopt.is_none() && status.is_unread(RemoteKind::MappingSet)
     }
 
     /// The objects as they stand now that the plan is done.
@@ -138,17 +243,19 @@ impl<'a> DataflowSubject<'a> {
         let Some(flow_id) = id(kind) else {
             return expected;
         };
-        let aspects = match (flow, source, id(RemoteKind::TargetConnection)) {
+        let target = id(RemoteKind::TargetConnection);
+        let aspects = match (flow, source, target, self.aim.desired()) {
             (Known::Read(flow), ..) => Sighted::from(flow).aspects,
-            (_, SourceView::Standing { id }, Some(target)) => Aspects {
-                label: Some(self.desired.label.hash(kind, &self.desired.identity)),
-                running: Some(self.desired.state == DesiredState::Enabled),
-                wiring: Some(wiring_hash(std::slice::from_ref(id), &[target])),
-                mapping: status
-                    .mapping_set
-                    .as_ref()
-                    .map(|set| mapping_hash(&set.id, set.version.cast_unsigned())),
-            },
+            (_, SourceView::Standing { id }, Some(target), Some(desired)) => {
+                let own = status.mapping_set.as_ref().map(mapping_ref);
+                let mapping = desired.mapping_elsewhere.clone().or(own);
+                Aspects {
+                    label: Some(desired.label.hash(kind, &desired.identity)),
+                    running: Some(desired.state == DesiredState::Enabled),
+                    wiring: Some(wiring_hash(std::slice::from_ref(id), &[target])),
+                    mapping: mapping.map(|set| mapping_hash(&set.id, set.version)),
+                }
+            }
             _ => Aspects::default(),
         };
         expected.push(Expected {
@@ -164,9 +271,11 @@ impl<'a> DataflowSubject<'a> {
     /// need not read any of it.
     fn made(&self, status: &mut AepDataflowStatus) {
         let target = matches!(self.observed.target, Known::Trusted(_) | Known::Absent);
-        let mapping = matches!(self.observed.mapping, Known::Trusted(_) | Known::Absent);
+        let elsewhere = self.dataflow.spec.mapping_set.is_some();
+        let mapping =
+            elsewhere || matches!(self.observed.mapping, Known::Trusted(_) | Known::Absent);
         if target && mapping {
-            status.applied_hash = Some(self.hash.clone());
+            status.applied_hash = self.aim.hash().map(str::to_owned);
         }
     }
 
@@ -187,7 +296,15 @@ impl<'a> DataflowSubject<'a> {
 
 impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
     fn plan(&self, _: &AepDataflowStatus) -> Plan {
-        let plan = plan(&self.desired, &self.observed);
+        let plan = match &self.aim {
+            Aim::Not(plan) => plan.clone(),
+            Aim::Known {
+                desired, advice, ..
+            } => match advice.failure() {
+                Some(failure) => Plan::Stop(failure),
+                None => plan(desired, &self.observed),
+            },
+        };
         let again = |steps: &[Step]| {
             steps
                 .iter()
@@ -202,6 +319,34 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
             }),
             plan => plan,
         }
+    }
+
+    fn begin(&mut self, status: &mut AepDataflowStatus) {
+        self.record_target(status);
+    }
+
+    fn doubts(&self, step: &Step) -> Vec<(&'static str, String)> {
+        let writes = matches!(
+            step,
+            Step::UpdateMappingSet { .. }
+                | Step::Create {
+                    body: Body::MappingSet(_),
+                    ..
+                }
+        );
+        match &self.aim {
+            Aim::Known { advice, .. } if writes => {
+                let doubts = advice.doubts.iter();
+                doubts
+                    .map(|doubt| ("MappingDoubtful", doubt.clone()))
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn keeps(&self, kind: RemoteKind) -> bool {
+        kind != RemoteKind::MappingSet || self.dataflow.spec.mapping_set.is_none()
     }
 
     fn repairs(&self) -> bool {
@@ -251,20 +396,21 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
             adopt,
             ..
         } = &mut self.observed;
-        let (Some(Found::Read(found)), Known::Read(target), Known::Read(mapping)) =
-            (adopt.take().map(|it| it.found), &*target, &*mapping)
+        let (Some(Found::Read(found)), Known::Read(target)) =
+            (adopt.take().map(|it| it.found), &*target)
         else {
             return Vec::new();
         };
-        let adopted = vec![
-            (RemoteKind::TargetConnection, target.id.clone()),
-            (RemoteKind::MappingSet, mapping.id.clone()),
-            (RemoteKind::Flow, found.id.clone()),
-        ];
+        let mut adopted = vec![(RemoteKind::TargetConnection, target.id.clone())];
         let (kind, etag) = (RemoteKind::TargetConnection, target.etag.as_str());
         status.record(kind, &target.id, etag, 0);
-        status.record(RemoteKind::MappingSet, &mapping.id, "", mapping.version);
+        // One that the spec names is somebody else's; it was not read.
+        if let Known::Read(mapping) = &*mapping {
+            status.record(RemoteKind::MappingSet, &mapping.id, "", mapping.version);
+            adopted.push((RemoteKind::MappingSet, mapping.id.clone()));
+        }
         status.record(RemoteKind::Flow, &found.id, found.etag.as_str(), 0);
+        adopted.push((RemoteKind::Flow, found.id.clone()));
         *flow = Known::Read(*found);
         adopted
     }
@@ -274,6 +420,18 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
     }
 
     fn fold(&mut self, outcome: &Outcome, status: &mut AepDataflowStatus) {
+        if let Outcome::Answered(answer) = outcome {
+            self.learn(answer, status);
+            return;
+        }
+        if let Outcome::MappingSet(found) = outcome
+            && self.observed.adopt.is_none()
+            && self.is_somebody_elses(found, status)
+        {
+            status.mapping_set = None;
+            self.observed.mapping = Known::Absent;
+            return;
+        }
         let observed = &mut self.observed;
         if let Some(adoption) = &mut observed.adopt {
             // Nothing of it is the resource's own yet.
@@ -366,6 +524,7 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
             source: _,
             target,
             mapping,
+            checked: _,
             flow,
             next_attempts,
             settled: _,
@@ -403,6 +562,9 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
         if let Some(failure) =
             observe::source_is_gone(self.context, self.dataflow, &self.observed.source).await?
         {
+            return Ok(Some(failure));
+        }
+        if let Some(failure) = target::is_gone(self.context, self.dataflow, &self.view).await? {
             return Ok(Some(failure));
         }
         if !steps

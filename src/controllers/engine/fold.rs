@@ -78,6 +78,10 @@ impl<K: Kind> Run<'_, K> {
             info!(step = %step, "{}", done.note);
             self.record.notes.push(done);
         }
+        for (reason, doubt) in subject.doubts(step) {
+            warn!(step = %step, "{doubt}");
+            self.record.notes.push(Note::warning(reason, step, doubt));
+        }
         if let Some(drift) = drift {
             let told = drift.told();
             warn!(step = %step, "{told}");

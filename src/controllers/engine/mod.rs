@@ -47,6 +47,11 @@ pub trait Subject<S: ManagedStatus>: Send {
     /// What to do next.
     fn plan(&self, status: &S) -> Plan;
 
+    /// Puts into status what is known before the first step; told before a run.
+    fn begin(&mut self, status: &mut S) {
+        let _ = status;
+    }
+
     /// Takes in what a step brought.
     fn fold(&mut self, outcome: &Outcome, status: &mut S);
 
@@ -70,6 +75,18 @@ pub trait Subject<S: ManagedStatus>: Send {
     /// A step was carried out; told before [`Subject::fold`].
     fn done(&mut self, step: &Step) {
         let _ = step;
+    }
+
+    /// What a user should know of a step that was carried out: reason and note of a warning.
+    fn doubts(&self, step: &Step) -> Vec<(&'static str, String)> {
+        let _ = step;
+        Vec::new()
+    }
+
+    /// Whether an object of `kind` that one of this resource's uses is its own, and is taken over with it.
+    fn keeps(&self, kind: RemoteKind) -> bool {
+        let _ = kind;
+        true
     }
 
     /// Takes in what became of an object whose content no answer brought.
@@ -159,6 +176,7 @@ impl<K: Kind> Run<'_, K> {
     ) -> Result<End, RecordError> {
         let (mut stale, mut consulted) = (0, BTreeSet::new());
         let mut begun: BTreeSet<Service> = BTreeSet::new();
+        subject.begin(&mut self.record.status);
         for _ in 0..ROUNDS {
             let steps = match subject.plan(&self.record.status) {
                 Plan::Done => return Ok(End::Done),

@@ -5,11 +5,13 @@
 
 mod data_prep;
 mod flow_service;
+mod questions;
 
 use tokio::time::Instant;
 
 use crate::plan::deletion::User;
 use crate::plan::marker::Identity;
+use crate::plan::question::Answer;
 use crate::plan::sighting::Sighted;
 use crate::plan::{Body, RemoteKind, Step};
 use crate::platform::{
@@ -57,6 +59,8 @@ pub enum Outcome {
     Mapped(MappingRef),
     /// Flows that name the source connection.
     Users(Vec<User>),
+    /// A question was answered.
+    Answered(Box<Answer>),
     /// The object is gone; `false`: it could not be deleted and stays.
     Deleted {
         kind: RemoteKind,
@@ -104,6 +108,10 @@ pub async fn execute(
         }
         Step::FindUsers { source_connection } => {
             flow_service::users(sandbox, source_connection).await
+        }
+        Step::Ask(question) => {
+            let answer = questions::ask(sandbox, scope, question).await?;
+            Ok(Outcome::Answered(Box::new(answer)))
         }
         Step::Delete { kind, id } => {
             let gone = delete(sandbox, *kind, id).await?;
