@@ -67,6 +67,10 @@ pub struct RunArgs {
     /// How often AEP is asked for new runs of flows, for the condition Ingesting, give or take a tenth.
     #[arg(long, env = "AEP_OPERATOR_RUNS_INTERVAL", default_value = "5m", value_parser = duration)]
     pub runs_interval: Duration,
+    /// How long a flow gets no events from a new subscription after it was made or changed; Adobe asks for five
+    /// minutes.
+    #[arg(long, env = "AEP_OPERATOR_SUBSCRIPTION_PAUSE", default_value = "5m", value_parser = duration)]
+    pub subscription_pause: Duration,
     /// Shortest wait before a failed call is tried again.
     #[arg(long, env = "AEP_OPERATOR_RETRY_MIN", default_value = "1s", value_parser = duration)]
     pub retry_min: Duration,
@@ -156,6 +160,7 @@ impl RunArgs {
             protect_secrets: self.protect_secrets,
             drift_interval: self.drift_interval,
             runs_interval: self.runs_interval,
+            subscription_pause: self.subscription_pause,
         }
     }
 

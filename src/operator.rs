@@ -3,7 +3,7 @@
 //!
 //! [`crate::process`] makes the parts of a real process.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::channel::mpsc;
@@ -22,11 +22,13 @@ use crate::controllers::retries::Retries;
 use crate::controllers::rotation::Rotations;
 use crate::controllers::runs;
 use crate::controllers::secrets::Secrets;
+use crate::controllers::webhooks::{Webhooks, watch};
 use crate::controllers::{self, Wakes};
+use crate::customer_io::{Addresses, CustomerIo};
 use crate::leader::{self, Election, Elector, Lost, Tenure};
 use crate::metrics::Metrics;
 use crate::plan::pace::Bounds;
-use crate::platform::{CallRecord, Endpoints, HttpService, Options, Platform};
+use crate::platform::{BudgetRecord, CallRecord, Endpoints, HttpService, Options, Platform};
 
 /// What an operator is made of.
 pub struct Parts {
@@ -36,6 +38,8 @@ pub struct Parts {
     pub service: HttpService,
     /// Adobe's addresses.
     pub endpoints: Endpoints,
+    /// Customer.io's addresses; the way to it is that to Adobe.
+    pub customer_io: Addresses,
     /// Owner in markers.
     pub owner: String,
     /// Name of this process in Events and in the election.
@@ -76,6 +80,7 @@ impl Operator {
             client,
             service,
             endpoints,
+            customer_io,
             owner,
             instance,
             request_timeout,
@@ -93,6 +98,17 @@ impl Operator {
             request_timeout,
             observer: Some(Arc::new(move |call: CallRecord| observed.called(&call))),
             budget_observer: Some(Arc::new(move |record| paced.paced(record))),
+            ..Options::default()
+        };
+        let (observed, paced) = (Arc::clone(&metrics), Arc::clone(&metrics));
+        let app_api = Options {
+            request_timeout,
+            observer: Some(Arc::new(move |call: CallRecord| observed.called(&call))),
+            budget_observer: Some(Arc::new(move |record| match record {
+                // The gauge is Adobe's.
+                BudgetRecord::Allowed(_) => {}
+                record => paced.paced(record),
+            })),
             ..Options::default()
         };
         let (wake_sources, sources) = mpsc::unbounded();
@@ -116,7 +132,8 @@ impl Operator {
         let context = Arc::new(Context {
             events: Events::new(client.clone(), instance),
             client,
-            platform: Platform::new(service, endpoints, options),
+            platform: Platform::new(service.clone(), endpoints, options),
+            customer_io: CustomerIo::new(service, customer_io, app_api),
             owner,
             secrets: Secrets::new(settings.protect_secrets, look),
             rotations: Rotations::default(),
@@ -128,6 +145,7 @@ impl Operator {
             inventory: Inventory::default(),
             drift: Watch::default(),
             runs: runs::Watch::default(),
+            webhooks: Webhooks::default(),
             metrics: Arc::clone(&metrics),
             suspicions: Suspicions::default(),
             sources: Side::new(source_retries, wake_sources),
@@ -170,7 +188,12 @@ impl Operator {
         } = self;
         let chance = StdRng::seed_from_u64(random.random());
         let runs = runs::run(Arc::clone(&context), chance, stop.clone());
-        let drift = drift::run(Arc::clone(&context), random, stop.clone());
+        let random = Mutex::new(random);
+        let webhooks = watch::run(Arc::clone(&context), &random, stop.clone());
+        let drift = drift::run(Arc::clone(&context), &random, stop.clone());
+        let drift = async {
+            futures::join!(drift, webhooks);
+        };
         let controllers =
             controllers::run(context, wakes, Arc::clone(&metrics), ready, stop.clone());
         let Some((mut elector, lease)) = elector else {

@@ -34,8 +34,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let bounds = args.bounds()?;
     let endpoints = args.endpoints()?;
-    // A bad address is refused here, not at the first subscription.
-    args.customer_io()?;
+    let customer_io = args.customer_io()?;
     let metrics = Arc::new(Metrics::default());
     let client = kubernetes().await?;
     let namespace = std::env::var("POD_NAMESPACE");
@@ -51,6 +50,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         client,
         service: production(CONNECT_TIMEOUT, args.request_timeout).context("HTTP client")?,
         endpoints,
+        customer_io,
         owner,
         instance: std::env::var("POD_NAME").ok(),
         request_timeout: args.request_timeout,

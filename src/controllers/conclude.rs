@@ -91,7 +91,10 @@ pub(super) async fn conclude<K: Kind>(
     Ok(match pace {
         None => {
             side.retries.clear(key);
-            Action::await_change()
+            let due = matches!(standing, Standing::Ready { .. })
+                .then(|| record.resource.due(context, &record.status))
+                .flatten();
+            due.map_or_else(Action::await_change, Action::requeue)
         }
         Some(pace) => Action::requeue(side.retries.again(key, inputs, pace)),
     })

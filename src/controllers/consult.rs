@@ -83,7 +83,7 @@ impl<K: Kind> Run<'_, K> {
                 Ok(Outcome::LookedUp { found, .. }) => found,
                 Ok(_) => continue,
                 Err(error) => {
-                    let failure = Failure::from_call(&error, &look.to_string(), &self.access.scope);
+                    let failure = self.failure(&error, look);
                     return Ok(Consulted::End(failure.into()));
                 }
             };
@@ -209,10 +209,12 @@ impl<K: Kind> Run<'_, K> {
             }
         }
         let title = it.kind.title();
-        let note = format!(
-            "Took over {title} {}: its ownership marker names this resource.",
-            it.id
-        );
+        let why = if it.kind == RemoteKind::Subscription {
+            "it sends to this resource's flow"
+        } else {
+            "its ownership marker names this resource"
+        };
+        let note = format!("Took over {title} {}: {why}.", it.id);
         info!(kind = %it.kind, id = it.id, "{note}");
         self.record.notes.push(Note {
             warning: false,

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::customer_io::CustomerIo;
 use crate::leader::Tenure;
 use crate::metrics::Metrics;
 use crate::plan::RemoteKind;
@@ -23,6 +24,7 @@ use super::retries::Retries;
 use super::rotation::Rotations;
 use super::runs;
 use super::secrets::Secrets;
+use super::webhooks::Webhooks;
 
 /// What every reconcile of this process shares.
 pub struct Context {
@@ -30,6 +32,8 @@ pub struct Context {
     pub client: Client,
     /// Adobe.
     pub platform: Platform,
+    /// Customer.io.
+    pub customer_io: CustomerIo,
     /// Where Events go.
     pub events: Events,
     /// Owner in markers.
@@ -54,6 +58,8 @@ pub struct Context {
     pub drift: Watch,
     /// The flows whose runs are looked at, and what those have shown.
     pub runs: runs::Watch,
+    /// The webhooks of the workspaces.
+    pub webhooks: Webhooks,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What the drift check found to look at.
@@ -75,6 +81,8 @@ pub struct Settings {
     pub drift_interval: Duration,
     /// Between two looks at the runs of flows.
     pub runs_interval: Duration,
+    /// How long a new or changed flow gets no events.
+    pub subscription_pause: Duration,
 }
 
 /// The shared state of one controller.

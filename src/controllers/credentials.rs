@@ -8,7 +8,6 @@ use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::customer_io::Workspace;
 use crate::plan::Failure;
 use crate::plan::failure::Scope;
 use crate::platform::Credentials;
@@ -16,6 +15,7 @@ use crate::resources::conditions::Reason;
 use crate::resources::{CustomerIoSourceSpec, IN_USE};
 
 use super::record::{RecordError, within};
+use super::webhooks::WorkspaceAccess;
 
 /// Credentials with what messages and retries need to know of where they came from.
 #[derive(Clone, Debug)]
@@ -29,7 +29,30 @@ pub struct Access {
     /// Whether the Secret carries our finalizer.
     pub held: bool,
     /// The workspace of Customer.io, for those who have something there.
-    pub workspace: Option<Workspace>,
+    pub workspace: Option<WorkspaceAccess>,
+}
+
+impl Access {
+    /// Names of the Secrets it came from.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let workspace = self.workspace.as_ref();
+        std::iter::once(self.scope.secret.as_str())
+            .chain(workspace.map(|it| it.app_api.secret.as_str()))
+    }
+
+    /// Whether all of them carry our finalizer.
+    pub fn is_held(&self) -> bool {
+        self.held && self.workspace.as_ref().is_none_or(|it| it.held)
+    }
+
+    /// Versions of all Secrets: a change of one is worth another try.
+    pub fn versions(&self) -> Vec<String> {
+        let workspace = self.workspace.as_ref();
+        let workspace = workspace.map(|it| format!("{} {}", it.mark, it.version));
+        std::iter::once(self.version.clone())
+            .chain(workspace)
+            .collect()
+    }
 }
 
 /// Reads the Secret that `spec` names. The inner error is the user's to mend.

@@ -22,7 +22,7 @@ use crate::resources::{ABANDON, PROTECT};
 use super::conclude::{blocked, conclude};
 use super::consult;
 use super::context::Context;
-use super::deletion::{Deletion, describe};
+use super::deletion::{Deletion, describe, place};
 use super::dependencies::Key;
 use super::engine::{End, Run};
 use super::events::Note;
@@ -91,7 +91,7 @@ pub(super) async fn delete<K: Kind>(
             return conclude(context, key, &mut record, Some(end), inputs).await;
         }
     };
-    let inputs = inputs(&resource, std::slice::from_ref(&access.version));
+    let inputs = inputs(&resource, &access.versions());
     if let Some(remaining) = K::side(context).retries.remaining(key, inputs) {
         return Ok(Action::requeue(remaining));
     }
@@ -100,7 +100,8 @@ pub(super) async fn delete<K: Kind>(
         return conclude(context, key, &mut record, Some(end), inputs).await;
     }
     let remotes = Remotes::of(&context.platform, &access);
-    let mut subject = Deletion::new(identity.clone(), resource.deletion_policy());
+    let trace = resource.trace(&record.status, &access);
+    let mut subject = Deletion::new(identity.clone(), resource.deletion_policy(), trace);
     let scope = context.inventory.scope(&remotes.sandbox);
     let mut run = Run {
         context,
@@ -201,8 +202,8 @@ async fn let_go<K: Kind>(
 ) -> Result<Action, RecordError> {
     let holdings = record.status.holdings();
     if !holdings.is_empty() {
-        let left = describe(&holdings);
-        let note = format!("Let go of {left} {why}; they stay in AEP.");
+        let (left, place) = (describe(&holdings), place(&holdings));
+        let note = format!("Let go of {left} {why}; they stay in {place}.");
         record.notes.push(left_alone(reason, note));
     }
     finish(context, key, record).await
@@ -218,9 +219,10 @@ fn not_ours<K: Kind>(record: &mut Record<K>, let_go: &[String]) {
 
 /// What status still holds after a deletion stays on purpose.
 fn retained<K: Kind>(record: &mut Record<K>) {
-    let kept = describe(&record.status.holdings());
+    let holdings = record.status.holdings();
+    let (kept, place) = (describe(&holdings), place(&holdings));
     if !kept.is_empty() {
-        let note = format!("{kept} stay in AEP, as spec.deletionPolicy says.");
+        let note = format!("{kept} stay in {place}, as spec.deletionPolicy says.");
         record.notes.push(left_alone("Retained", note));
     }
 }

@@ -1,8 +1,8 @@
 //! Deleting, as a subject of the engine: knows nothing but what status still holds.
 
-use crate::plan::deletion::{Holding, Sight, Way};
+use crate::plan::deletion::{Holding, Sight, Trace, Way};
 use crate::plan::marker::Identity;
-use crate::plan::{Fate, Plan, RemoteKind, Step, journal};
+use crate::plan::{Fate, Plan, RemoteKind, Service, Step, journal};
 use crate::platform::{ApiError, Etag};
 use crate::resources::lifecycle::DeletionPolicy;
 
@@ -20,11 +20,11 @@ pub struct Deletion {
 }
 
 impl Deletion {
-    /// The way back of the resource `identity`.
-    pub fn new(identity: Identity, policy: DeletionPolicy) -> Self {
+    /// The way back of the resource `identity`; `webhook` is what a webhook of it is known by.
+    pub fn new(identity: Identity, policy: DeletionPolicy, webhook: Option<Trace>) -> Self {
         Self {
             identity,
-            way: Way::new(policy),
+            way: Way::new(policy).tracing(webhook),
             let_go: Vec::new(),
         }
     }
@@ -81,6 +81,13 @@ impl<S: ManagedStatus> Subject<S> for Deletion {
                     sight => sight,
                 };
                 self.saw(RemoteKind::Flow, &found.id, sight, status);
+            }
+            Outcome::Webhooks { id, own, others } => {
+                self.way.saw_webhooks(id, own.is_some(), others);
+            }
+            Outcome::Webhook(found) => {
+                let id = found.id.to_string();
+                self.saw(RemoteKind::Subscription, &id, Sight::Plain, status);
             }
             Outcome::Changed { kind, id, .. } | Outcome::Kept { kind, id } => {
                 self.way.saw(*kind, id, Sight::Released);
@@ -141,6 +148,17 @@ pub fn describe(holdings: &[Holding]) -> String {
         })
         .collect();
     names.join(", ")
+}
+
+/// Where it stands, for messages.
+pub fn place(holdings: &[Holding]) -> &'static str {
+    let outside = |it: &Holding| it.kind().service() == Service::CustomerIo;
+    let outside = holdings.iter().any(outside);
+    if outside {
+        "AEP and Customer.io"
+    } else {
+        "AEP"
+    }
 }
 
 /// What could not be deleted: what the failed step names, else everything that is left.

@@ -133,10 +133,13 @@ impl Watch {
 }
 
 /// Checks every scope when it is due, until `stop`.
-pub async fn run(context: Arc<Context>, mut random: StdRng, stop: CancellationToken) {
+pub async fn run(context: Arc<Context>, random: &Mutex<StdRng>, stop: CancellationToken) {
     let interval = context.settings.drift_interval;
     loop {
-        let (due, next) = context.drift.due(interval, &mut random);
+        let (due, next) = {
+            let mut random = random.lock().unwrap_or_else(PoisonError::into_inner);
+            context.drift.due(interval, &mut random)
+        };
         let checks = due.iter().map(|key| async {
             // One sandbox that hangs must not keep the others from being looked at.
             let why = match tokio::time::timeout(interval.max(AGAIN), check(&context, key)).await {

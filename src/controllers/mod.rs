@@ -8,6 +8,7 @@
 //! | [`engine`], [`execute`], [`remotes`] | running plans: intents before creations, one call a step, and where to |
 //! | [`inventory`] | what stands in the sandboxes, as listed for everybody |
 //! | [`runs`] | runs of flows: what is new in them, who is to be woken by it |
+//! | [`webhooks`] | what stands in the workspaces of Customer.io, listed and compared in the same way |
 //! | [`drift`] | changes made elsewhere: compares what is listed, wakes who differs |
 //! | [`preflight`] | whether the organization sees what is to be created |
 //! | `consult`, `twins` | what stands already is taken over; what an abandoned attempt made is deleted |
@@ -16,6 +17,7 @@
 //! | [`managed`] | what the engine needs to know of a kind |
 //! | [`customer_io_source`], [`aep_dataflow`] | what differs: one folder a kind |
 //! | `delete`, [`deletion`] | the way back, the same for every kind: the road, and the subject on it |
+//! | [`app_api_key`] | Secret to a workspace of Customer.io |
 //! | [`credentials`], [`rotation`] | Secret to credentials; new ones are tried before the old are dropped |
 //! | [`secrets`] | keeps a Secret until what needs it is gone |
 //! | [`dependencies`], [`retries`] | who is woken by what, and when a try is due |
@@ -25,6 +27,7 @@
 //! is now, a reconcile reads live, so a stale cache is harmless.
 
 pub mod aep_dataflow;
+pub mod app_api_key;
 mod conclude;
 mod consult;
 pub mod context;
@@ -50,5 +53,6 @@ pub mod runs;
 pub mod secrets;
 mod turn;
 mod twins;
+pub mod webhooks;
 
 pub use run::{Wakes, run};

@@ -9,6 +9,7 @@ use kube::api::Api;
 use kube::runtime::controller::Action;
 use tokio::time::Instant;
 
+use crate::plan::deletion::Trace;
 use crate::plan::marker::Identity;
 use crate::plan::pace::Pace;
 use crate::plan::sighting::Expected;
@@ -144,6 +145,44 @@ pub trait Kind:
         async { Ok(None) }
     }
 
+    /// Before anything is planned: puts what status says of things outside AEP in order.
+    fn prepare(
+        &self,
+        context: &Context,
+        status: &mut Self::Status,
+        surroundings: &Self::Surroundings,
+    ) {
+        let _ = (context, status, surroundings);
+    }
+
+    /// Whether the objects in AEP stand as written, whatever else a run ended with: then they are watched.
+    fn stands(subject: &Self::Subject<'_>, end: &End) -> bool {
+        let _ = subject;
+        *end == End::Done
+    }
+
+    /// What stands outside AEP is watched too.
+    fn watch(context: &Context, key: &Key, subject: &Self::Subject<'_>, status: &Self::Status) {
+        let _ = (context, key, subject, status);
+    }
+
+    /// What stands outside AEP is not watched any more.
+    fn unwatch(context: &Context, key: &Key) {
+        let _ = (context, key);
+    }
+
+    /// When something is due by itself although all stands as written.
+    fn due(&self, context: &Context, status: &Self::Status) -> Option<Duration> {
+        let _ = (context, status);
+        None
+    }
+
+    /// What a webhook of it is known by when it is deleted.
+    fn trace(&self, status: &Self::Status, access: &Access) -> Option<Trace> {
+        let _ = (status, access);
+        None
+    }
+
     /// The message beside `Ready=True`.
     fn ready_message(status: &Self::Status) -> String;
 }
@@ -192,6 +231,7 @@ async fn converge<K: Kind>(
     if resource.suspended() {
         context.drift.forget(K::WORD, key);
         context.runs.forget(K::WORD, key);
+        K::unwatch(context, key);
         return conclude(context, key, &mut record, None, Inputs::of(&())).await;
     }
     let surroundings = match resource.observe(context).await? {
@@ -215,6 +255,7 @@ async fn converge<K: Kind>(
         return conclude(context, key, &mut record, Some(failure.into()), inputs).await;
     }
     let identity = identity(context, &resource, key);
+    resource.prepare(context, &mut record.status, &surroundings);
     trust_no_more(&mut record, &resource);
     let remotes = Remotes::of(&context.platform, access);
     let sandbox = &remotes.sandbox;
@@ -239,7 +280,7 @@ async fn converge<K: Kind>(
         }
         let hold = hold(context, key, access).await?;
         frozen = hold.map(End::from).or(frozen);
-    } else if record.has_finalizer() && !access.held {
+    } else if record.has_finalizer() && !access.is_held() {
         // A Secret that was made anew, or another one than before.
         hold(context, key, access).await?;
     }
@@ -265,7 +306,7 @@ async fn converge<K: Kind>(
         },
         end => end,
     };
-    if end == End::Done {
+    if K::stands(&subject, &end) {
         if context.suspicions.take(&identity.uid).twins {
             run.clear_twins(Duration::ZERO).await;
         }
@@ -283,6 +324,7 @@ async fn converge<K: Kind>(
     } else {
         context.drift.forget(K::WORD, key);
     }
+    K::watch(context, key, &subject, &record.status);
     renew_rights(context, &end, access);
     let note = resource.attend(context, key, sandbox, &mut record.status);
     record.notes.extend(note);
@@ -301,14 +343,19 @@ async fn converge<K: Kind>(
     conclude(context, key, &mut record, Some(end), inputs).await
 }
 
-/// Keeps the Secret from going before what it is needed for; why nothing new may be made with it.
+/// Keeps the Secrets from going before what they are needed for; why nothing new may be made with them.
 async fn hold(
     context: &Context,
     key: &Key,
     access: &Access,
 ) -> Result<Option<Failure>, RecordError> {
-    let secret = Key::new(&key.namespace, &access.scope.secret);
-    context.secrets.hold(&context.client, &secret).await
+    for name in access.secrets() {
+        let secret = Key::new(&key.namespace, name);
+        if let Some(failure) = context.secrets.hold(&context.client, &secret).await? {
+            return Ok(Some(failure));
+        }
+    }
+    Ok(None)
 }
 
 /// Creations that stand in status and were certainly not carried out.
@@ -392,6 +439,7 @@ pub(super) fn forget<K: Kind>(context: &Context, key: &Key) {
     context.secrets.dropped(context, dropped);
     context.drift.forget(K::WORD, key);
     context.runs.forget(K::WORD, key);
+    K::unwatch(context, key);
     side.retries.clear(key);
 }
 

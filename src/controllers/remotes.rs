@@ -1,10 +1,13 @@
 //! The services that a resource's objects stand in, each with leave to be called.
 
+use std::sync::Arc;
+
 use crate::customer_io::Workspace;
 use crate::plan::Service;
 use crate::platform::{Later, Platform, Sandbox, Urgency, Wake};
 
 use super::credentials::Access;
+use super::webhooks::Board;
 
 /// The services that a resource's objects stand in. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -13,6 +16,8 @@ pub struct Remotes {
     pub sandbox: Sandbox,
     /// The workspace of Customer.io; none where the resource has nothing to do with it.
     pub workspace: Option<Workspace>,
+    /// What is listed of the workspace.
+    pub board: Option<Arc<Board>>,
 }
 
 impl Remotes {
@@ -21,7 +26,8 @@ impl Remotes {
         let credentials = access.credentials.clone();
         Self {
             sandbox: platform.sandbox(credentials, &access.scope.sandbox),
-            workspace: access.workspace.clone(),
+            workspace: access.workspace.as_ref().map(|it| it.workspace.clone()),
+            board: access.workspace.as_ref().map(|it| Arc::clone(&it.board)),
         }
     }
 

@@ -98,7 +98,9 @@ pub async fn run(
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            () = context.platform.keep_turns() => {}
+            ((), ()) = futures::future::join(
+                context.platform.keep_turns(), context.customer_io.keep_turns(),
+            ) => {}
         }
     };
     futures::join!(sources, dataflows, in_use, readiness, turns);

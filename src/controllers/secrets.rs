@@ -323,8 +323,15 @@ async fn sources_of(
 ) -> Result<Vec<PartialObjectMeta<CustomerIoSource>>, RecordError> {
     let api: Api<PartialObjectMeta<CustomerIoSource>> =
         Api::namespaced(context.client.clone(), &key.namespace);
-    let selector = format!("spec.credentialsRef.name={}", key.name);
-    let mut found = listed(within(api.list(&ListParams::default().fields(&selector))).await)?;
+    let mut found = Vec::new();
+    for field in [
+        "spec.credentialsRef.name",
+        "spec.customerIo.appApiKeyRef.name",
+    ] {
+        let selector = format!("{field}={}", key.name);
+        let params = ListParams::default().fields(&selector);
+        found.extend(listed(within(api.list(&params)).await)?);
+    }
     found.retain(|source| source.finalizers().iter().any(|name| name == FINALIZER));
     Ok(found)
 }

@@ -78,7 +78,7 @@ impl<K: Kind> Run<'_, K> {
             };
             remotes = match asked {
                 Ok(remotes) => remotes,
-                Err(later) => return Err(self.put_off(later).await?),
+                Err(later) => return Err(self.put_off(service, later).await?),
             };
         }
         Ok(remotes)
@@ -93,7 +93,7 @@ impl<K: Kind> Run<'_, K> {
                 self.record.flush(Purpose::Result).await?;
                 Ok(RecordError::Conflict)
             }
-            Err(later) => self.put_off(later).await,
+            Err(later) => self.put_off(step.kind().service(), later).await,
         }
     }
 
@@ -121,7 +121,11 @@ impl<K: Kind> Run<'_, K> {
     }
 
     /// Writes down what is done, and that it waits if it has for long.
-    async fn put_off(&mut self, later: Later) -> Result<RecordError, RecordError> {
+    async fn put_off(
+        &mut self,
+        service: Service,
+        later: Later,
+    ) -> Result<RecordError, RecordError> {
         let generation = self.record.generation();
         let again = PATIENCE.saturating_sub(later.waited);
         let common = self.record.status.common();
@@ -130,11 +134,16 @@ impl<K: Kind> Run<'_, K> {
             .is_some_and(|it| it.observed_generation == Some(generation));
         let deleting = self.record.resource.meta().deletion_timestamp.is_some();
         if again.is_zero() && !deleting && !stalled {
+            let who = match service {
+                Service::Aep => "AEP",
+                Service::CustomerIo => "Customer.io",
+            };
             let standing = Standing::Reconciling {
                 reason: Reason::Throttled,
-                message: "AEP limits the number of calls right now, and other resources are before this one. The \
-                          operator goes on by itself."
-                    .to_owned(),
+                message: format!(
+                    "{who} limits the number of calls right now, and other resources are before this one. The operator \
+                     goes on by itself."
+                ),
             };
             *common.conditions =
                 standing.conditions(common.conditions, generation, self.context.clock.now());

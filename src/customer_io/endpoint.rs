@@ -10,6 +10,7 @@
 //! - all else counts: user, case and trailing slash of the path, every further parameter.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,13 @@ impl Endpoint {
     /// The text, to be kept out of logs and messages.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// A hash of what it means: equal for equal endpoints, and the same in every process.
+    pub fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.meaning().hash(&mut hasher);
+        hasher.finish()
     }
 
     /// The forms in which a refusal may quote it, the longest first; the path alone for one in other words.
@@ -132,7 +140,7 @@ fn parameter(pair: &str) -> Parameter {
     (decoded(name), decoded(value))
 }
 
-#[derive(PartialEq, Eq)]
+#[derive(PartialEq, Eq, Hash)]
 enum Meaning<'a> {
     Url {
         scheme: String,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -42,6 +43,15 @@ impl WebhookSettings {
             others: read.others.clone(),
             ..self
         }
+    }
+
+    /// A hash of everything that [`WebhookSettings::differences`] compares: equal where there is none.
+    pub fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let events: BTreeSet<&String> = self.events.iter().collect();
+        (&self.name, self.endpoint.digest(), events).hash(&mut hasher);
+        (self.disabled, self.full_resolution, self.with_content).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// The fields, by the App API's names, in which `read` is not as these settings want it. The endpoint is
@@ -182,7 +192,9 @@ mod tests {
         same["events"] = json!(["email_clicked", "email_sent", "email_sent"]);
         same["endpoint"] = json!("HTTPS://DCS.adobedc.net:443/collection/%35e3?x=1");
         same["unheard_of"] = json!(2);
-        assert!(wanted.differences(&read(same).unwrap().settings).is_empty());
+        let same = read(same).unwrap().settings;
+        assert!(wanted.differences(&same).is_empty());
+        assert_eq!(wanted.digest(), same.digest());
         for (field, value) in [
             ("name", json!("other")),
             ("endpoint", json!("https://example.com/")),
@@ -195,6 +207,7 @@ mod tests {
             other[field] = value;
             let other = read(other).unwrap().settings;
             assert_eq!(wanted.differences(&other), [field]);
+            assert_ne!(wanted.digest(), other.digest(), "{field}");
         }
     }
 

@@ -7,15 +7,20 @@
 //!    and is let go of. No marker at all is ours by its id; a 404 proves nothing, a label hides objects.
 //! 3. `Delete`: a flow goes first, then its target connection, then its mapping set; a source connection
 //!    only when no flow names it. `Retain`: the marker becomes `released`, where AEP lets it be changed.
+//!
+//! A webhook carries no marker: it is known by where it sends to ([`Trace`]), ours by its id or its name. It goes
+//! before the flow it sends to; one that a changed key does not show may stand in another workspace.
 
 use k8s_openapi::jiff::Timestamp;
 
+use crate::customer_io::Endpoint;
 use crate::platform::{Etag, PatchOperation};
 use crate::resources::conditions::Reason;
 use crate::resources::lifecycle::DeletionPolicy;
 
 use super::failure::Failure;
 use super::marker::{Ending, Identity, released};
+use super::subscription::Other;
 use super::{Plan, RemoteKind, Step, Wait};
 
 /// One remote object that a resource still holds.
@@ -37,6 +42,15 @@ pub enum Holding {
     },
 }
 
+impl Holding {
+    /// Kind of object.
+    pub fn kind(&self) -> RemoteKind {
+        match self {
+            Self::Standing { kind, .. } | Self::Pending { kind, .. } => *kind,
+        }
+    }
+}
+
 /// Whether a resource is going only because its kind is being uninstalled, as the times of both deletions
 /// say: then its remote objects stay. Times are whole seconds; the same second counts as the
 /// definition's, because what was kept can still be deleted.
@@ -45,6 +59,17 @@ pub fn uninstalled(resource: Option<Timestamp>, definition: Option<Timestamp>) -
         (Some(resource), Some(definition)) => resource >= definition,
         (None, _) | (_, None) => false,
     }
+}
+
+/// What a webhook is known by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// Where it sends to, as far as that is known.
+    pub endpoint: Option<Endpoint>,
+    /// The name it is given.
+    pub name: String,
+    /// The App API key is not the one it was made with.
+    pub other_key: bool,
 }
 
 /// A flow that names a source connection.
@@ -113,6 +138,7 @@ pub struct Way {
     sights: Vec<(RemoteKind, String, Sight)>,
     twins: Vec<(RemoteKind, String)>,
     users: Option<Vec<User>>,
+    webhook: Option<Trace>,
 }
 
 impl Way {
@@ -122,6 +148,30 @@ impl Way {
             policy,
             ..Self::default()
         }
+    }
+
+    /// With what the resource's webhook is known by, if it may have one.
+    #[must_use]
+    pub fn tracing(self, webhook: Option<Trace>) -> Self {
+        Self { webhook, ..self }
+    }
+
+    /// The webhooks were listed: `own` of them is in status, or a twin; `others` send to the same flow.
+    pub fn saw_webhooks(&mut self, id: &str, own: bool, others: &[Other]) {
+        let kind = RemoteKind::Subscription;
+        let sight = if own { Sight::Plain } else { Sight::Unseen };
+        self.saw(kind, id, sight);
+        let Some(trace) = &self.webhook else { return };
+        let twins: Vec<String> = others
+            .iter()
+            .filter(|other| other.name == trace.name)
+            .map(|other| other.id.clone())
+            .filter(|id| !self.twins.contains(&(kind, id.clone())))
+            .collect();
+        for twin in &twins {
+            self.saw(kind, twin, Sight::Plain);
+        }
+        self.met_twins(kind, &twins);
     }
 
     /// Whether the objects stay.
@@ -161,22 +211,28 @@ impl Way {
 
     /// The next steps back. Look-ups come first: what is unsettled may exist.
     pub fn plan(&self, holdings: &[Holding]) -> Plan {
-        let lookups = holdings.iter().filter_map(|holding| match holding {
-            Holding::Pending { kind, attempt } if !self.has_twins(*kind) => Some(Step::LookUp {
-                kind: *kind,
-                attempt: *attempt,
-            }),
-            _ => None,
-        });
+        let unsettled: Vec<(RemoteKind, i64)> = holdings
+            .iter()
+            .filter_map(|holding| match holding {
+                Holding::Pending { kind, attempt } if !self.has_twins(*kind) => {
+                    Some((*kind, *attempt))
+                }
+                _ => None,
+            })
+            .collect();
+        let lookups: Option<Vec<Step>> = unsettled
+            .into_iter()
+            .map(|(kind, attempt)| self.look_up(kind, attempt))
+            .collect();
+        let Some(lookups) = lookups else {
+            return Plan::Stop(Failure::webhook_untraceable());
+        };
         let standing = self.standing(holdings);
         let reads = standing
             .iter()
-            .filter(|(kind, id)| *kind != RemoteKind::MappingSet && self.sight(*kind, id).is_none())
-            .map(|(kind, id)| Step::Read {
-                kind: *kind,
-                id: id.clone(),
-            });
-        run(lookups)
+            .filter(|(kind, id)| self.sight(*kind, id).is_none())
+            .filter_map(|(kind, id)| self.look_at(*kind, id));
+        run(lookups.into_iter())
             .or_else(|| run(reads))
             .unwrap_or_else(|| match self.policy {
                 DeletionPolicy::Delete => self.delete(&standing),
@@ -184,11 +240,57 @@ impl Way {
             })
     }
 
+    /// The look-up of an attempt; none where nobody knows what to look for.
+    fn look_up(&self, kind: RemoteKind, attempt: i64) -> Option<Step> {
+        if kind != RemoteKind::Subscription {
+            return Some(Step::LookUp { kind, attempt });
+        }
+        let trace = self.webhook.as_ref()?;
+        Some(Step::FindSubscription {
+            attempt,
+            endpoint: trace.endpoint.clone()?,
+            // What somebody else made for this flow is not ours to delete.
+            name: Some(trace.name.clone()),
+        })
+    }
+
+    /// The look at an object before anything is done to it, where it is worth one.
+    fn look_at(&self, kind: RemoteKind, id: &str) -> Option<Step> {
+        let id = id.to_owned();
+        match (kind, &self.webhook) {
+            (RemoteKind::MappingSet, _) => None,
+            (RemoteKind::Subscription, _) if self.retains() => None,
+            (
+                RemoteKind::Subscription,
+                Some(Trace {
+                    endpoint: Some(endpoint),
+                    ..
+                }),
+            ) => Some(Step::SeeSubscription {
+                id,
+                endpoint: endpoint.clone(),
+            }),
+            _ => Some(Step::Read { kind, id }),
+        }
+    }
+
     fn delete(&self, standing: &[(RemoteKind, String)]) -> Plan {
         let of = |wanted: &[RemoteKind]| {
             let found = standing.iter().filter(|(kind, _)| wanted.contains(kind));
             found.cloned().collect::<Vec<_>>()
         };
+        let webhooks = of(&[RemoteKind::Subscription]);
+        if self.webhook.as_ref().is_some_and(|trace| trace.other_key)
+            && let Some((_, id)) = webhooks
+                .iter()
+                .find(|(kind, id)| self.sight(*kind, id) == Some(&Sight::Unseen))
+        {
+            return Plan::Stop(Failure::another_workspace(Some(id)));
+        }
+        // Before the flow: what it sends afterwards would be refused, and hold up what comes after it.
+        if let Some(plan) = run(webhooks.into_iter().map(delete)) {
+            return plan;
+        }
         let flows = of(&[RemoteKind::Flow]);
         if let Some((_, id)) = flows
             .iter()

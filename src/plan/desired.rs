@@ -241,7 +241,7 @@ fn row(row: &MappingRow, target: &ResolvedTarget) -> RemoteRow {
 }
 
 /// Eight bytes are enough to tell two versions of one resource apart.
-fn hash(parts: &[&str]) -> String {
+pub(super) fn hash(parts: &[&str]) -> String {
     let mut digest = Sha256::new();
     for part in parts {
         digest.update(part.as_bytes());

@@ -65,6 +65,19 @@ impl Drift {
         }
     }
 
+    /// Fields of a webhook, by Customer.io's names, that are written again. It does not say who changed them.
+    pub fn webhook(id: &str, fields: &[&str]) -> Self {
+        let kind = RemoteKind::Subscription;
+        Self {
+            kind,
+            id: id.to_owned(),
+            fields: fields.iter().map(|name| field(kind, name)).collect(),
+            by: String::new(),
+            client: String::new(),
+            action: DriftAction::Repaired,
+        }
+    }
+
     /// An object that was gone and is made again.
     pub fn recreated(kind: RemoteKind, id: &str) -> Self {
         Self {

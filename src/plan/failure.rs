@@ -359,7 +359,7 @@ pub(super) fn words(error: &ApiError) -> String {
     }
 }
 
-fn code(error: &ApiError) -> String {
+pub(super) fn code(error: &ApiError) -> String {
     match (&error.code, error.status) {
         (Some(code), _) => format!(" ({code})"),
         (None, Some(status)) => format!(" (HTTP {status})"),

@@ -9,6 +9,7 @@
 //! - [`remote`]: the kinds of remote object and how much is known of one.
 //! - [`marker`]: the ownership marker in every description.
 //! - [`source`], [`dataflow`]: the planners; [`deletion`] is the way back.
+//! - [`subscription`]: the planner of the webhook, and how it and the flow take turns.
 //! - [`adopt`]: what stands already becomes a resource's own.
 //! - [`target`]: what `spec.target` comes to; [`question`] is what has to be asked for that.
 //! - [`mapping`]: the mapping set; [`mapping_help`]: what is wrong with its rows before anybody is asked.
@@ -20,7 +21,8 @@
 //! - [`outputs`]: what becomes of the Secret with the inlet's addresses.
 //! - [`preflight`]: what an organization has to see before anything is made for it.
 //! - [`secret_use`]: how long a Secret that somebody deletes has to stay.
-//! - [`failure`]: what went wrong to reason, words and pace; [`pace`] is how long to wait.
+//! - [`failure`]: what went wrong to reason, words and pace; [`pace`] is how long to wait;
+//!   [`webhook_failure`] has the words about webhooks.
 
 pub mod adopt;
 pub mod claim;
@@ -43,11 +45,13 @@ pub mod secret_use;
 pub mod sighting;
 pub mod source;
 mod step;
+pub mod subscription;
 pub mod target;
+pub mod webhook_failure;
 
 pub use failure::Failure;
 pub use remote::{Fate, Known, RemoteKind, Service};
-pub use step::{Body, Plan, Step, Wait};
+pub use step::{Body, Plan, Step, Wait, WebhookChange};
 
 #[cfg(test)]
 #[path = "../../tests/golden/check.rs"]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::customer_io::{Endpoint, WebhookSettings};
 use crate::platform::{
     Etag, FlowAction, NewFlow, NewMappingSet, NewSourceConnection, NewTargetConnection,
     PatchOperation,
@@ -64,8 +65,34 @@ pub enum Step {
     FindUsers { source_connection: String },
     /// Ask for what has to be known first.
     Ask(Question),
+    /// List the webhooks that send to `endpoint`: one of them is what attempt `attempt` made, if it made one. With
+    /// a name, only those of it.
+    FindSubscription {
+        attempt: i64,
+        endpoint: Endpoint,
+        name: Option<String>,
+    },
+    /// List the webhooks: the one with this id, and the others that send to `endpoint`.
+    SeeSubscription { id: String, endpoint: Endpoint },
+    /// Replace all settings of a webhook.
+    UpdateSubscription {
+        id: String,
+        body: WebhookSettings,
+        change: WebhookChange,
+    },
     /// Delete the object; that it is gone already is fine.
     Delete { kind: RemoteKind, id: String },
+}
+
+/// What a new version of a webhook comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebhookChange {
+    /// It sends from now on.
+    Enable,
+    /// It does not send any more.
+    Disable,
+    /// It goes on as before, changed.
+    Update,
 }
 
 /// What an object is created from.
@@ -76,6 +103,7 @@ pub enum Body {
     TargetConnection(NewTargetConnection),
     MappingSet(NewMappingSet),
     Flow(NewFlow),
+    Subscription(WebhookSettings),
 }
 
 impl Body {
@@ -86,6 +114,7 @@ impl Body {
             Self::TargetConnection(_) => RemoteKind::TargetConnection,
             Self::MappingSet(_) => RemoteKind::MappingSet,
             Self::Flow(_) => RemoteKind::Flow,
+            Self::Subscription(_) => RemoteKind::Subscription,
         }
     }
 }
@@ -102,6 +131,9 @@ impl Step {
             Self::UpdateMappingSet { .. } => RemoteKind::MappingSet,
             Self::Ask(question) => question.kind(),
             Self::Act { .. } | Self::FindUsers { .. } => RemoteKind::Flow,
+            Self::FindSubscription { .. }
+            | Self::SeeSubscription { .. }
+            | Self::UpdateSubscription { .. } => RemoteKind::Subscription,
         }
     }
 
@@ -154,7 +186,12 @@ impl Step {
     pub fn only_reads(&self) -> bool {
         matches!(
             self,
-            Self::LookUp { .. } | Self::Read { .. } | Self::FindUsers { .. } | Self::Ask(_)
+            Self::LookUp { .. }
+                | Self::Read { .. }
+                | Self::FindUsers { .. }
+                | Self::Ask(_)
+                | Self::FindSubscription { .. }
+                | Self::SeeSubscription { .. }
         )
     }
 
@@ -189,6 +226,16 @@ impl fmt::Display for Step {
                 write!(f, "list flows on source connection {source_connection}")
             }
             Self::Ask(question) => question.fmt(f),
+            Self::FindSubscription { .. } => write!(f, "look up {kind}"),
+            Self::SeeSubscription { id, .. } => write!(f, "look at {kind} {id}"),
+            Self::UpdateSubscription { id, change, .. } => {
+                let verb = match change {
+                    WebhookChange::Enable => "enable",
+                    WebhookChange::Disable => "disable",
+                    WebhookChange::Update => "update",
+                };
+                write!(f, "{verb} {kind} {id}")
+            }
             Self::Delete { id, .. } => write!(f, "delete {kind} {id}"),
         }
     }

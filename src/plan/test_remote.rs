@@ -186,6 +186,7 @@ impl World {
                         body(it),
                         json!({"id": id, "etag": etag, "state": "initializing", "options": {}}),
                     ),
+                    Body::Subscription(_) => panic!("no webhook is planned here"),
                 });
             }
             Step::Patch {
@@ -220,7 +221,11 @@ impl World {
                 });
             }
             Step::LookUp { .. } | Step::Read { .. } | Step::Ask(_) => {}
-            Step::FindUsers { .. } | Step::Delete { .. } => panic!("{step} is no way forward"),
+            Step::FindUsers { .. }
+            | Step::Delete { .. }
+            | Step::FindSubscription { .. }
+            | Step::SeeSubscription { .. }
+            | Step::UpdateSubscription { .. } => panic!("{step} is no way forward"),
         }
     }
 

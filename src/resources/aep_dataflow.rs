@@ -14,6 +14,7 @@ use super::fields;
 use super::ingestion::{Expectation, LastRun, Outputs};
 use super::lifecycle::{AdoptPolicy, DeletionPolicy, LastDrift, OnRemoteMissing};
 use super::status::{self, ConnectionStatus, FlowStatus, MappingSetStatus, Pending};
+use super::subscription::{Subscription, SubscriptionStatus};
 pub use super::target::{
     DatasetReference, ExistingDataset, SchemaReference, Target, TargetSchema, TargetStatus,
 };
@@ -128,6 +129,10 @@ pub struct AepDataflowSpec {
     /// Secret written before is deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outputs: Option<Outputs>,
+    /// The webhook that sends events to the flow. Left out: somebody makes it by hand. It is created disabled, enabled
+    /// once Adobe's pause for a new flow is over, disabled and deleted before the flow is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription: Option<Subscription>,
     /// What deleting this resource does to its objects in AEP: `Delete` deletes them, `Retain` leaves them and takes
     /// this resource's ownership marker off.
     #[serde(default)]
@@ -274,6 +279,14 @@ pub struct AepDataflowStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub outputs_secret: Option<String>,
+    /// The webhook in Customer.io.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription: Option<SubscriptionStatus>,
+    /// The Customer.io workspace the webhook was made in, as far as the operator can tell: its region, and a hash of
+    /// the App API key. A webhook that another key cannot see may stand in another workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub workspace: Option<String>,
     /// IMS organization the remote objects were made in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::fields::{self, SecretReference};
 use super::lifecycle::{AdoptPolicy, DeletionPolicy, LastDrift, OnRemoteMissing};
 use super::status::{self, ConnectionStatus, Pending};
+use super::subscription::CustomerIoWorkspace;
 
 /// What a Customer.io source connection should be.
 #[derive(
@@ -35,6 +36,7 @@ use super::status::{self, ConnectionStatus, Pending};
     namespaced,
     status = "CustomerIoSourceStatus",
     selectable = ".spec.credentialsRef.name",
+    selectable = ".spec.customerIo.appApiKeyRef.name",
     doc = "A Customer.io source connection in one sandbox of Adobe Experience Platform.",
     printcolumn(
         name = "Ready",
@@ -90,6 +92,10 @@ pub struct CustomerIoSourceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "fields::organization_id")]
     pub organization_id: Option<String>,
+    /// The Customer.io workspace that events come from. Needed by dataflows with `spec.subscription`, and for as long
+    /// as one of them has a webhook there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_io: Option<CustomerIoWorkspace>,
     /// What deleting this resource does to its objects in AEP: `Delete` deletes them, `Retain` leaves them and takes
     /// this resource's ownership marker off.
     #[serde(default)]

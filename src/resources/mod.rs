@@ -7,6 +7,7 @@
 //! - [`lifecycle`]: how a resource adopts, ends and meets a loss; the same fields on every kind.
 //! - [`ingestion`]: what is expected of runs and said about them, and where the inlet's addresses are copied to.
 //! - [`fields`]: field types and bounds that resources share.
+//! - [`subscription`]: what a dataflow asks of Customer.io, and the webhook that stands.
 //! - [`status`]: what the operator writes back, shared by all resources.
 //! - [`conditions`]: condition types, the documented reasons, and how a condition moves.
 //!
@@ -22,6 +23,7 @@ pub mod fields;
 pub mod ingestion;
 pub mod lifecycle;
 pub mod status;
+pub mod subscription;
 pub mod target;
 
 pub use aep_dataflow::{AepDataflow, AepDataflowSpec, AepDataflowStatus};
@@ -118,6 +120,6 @@ mod tests {
     #[test]
     fn every_name_and_description_refuses_the_prefix_of_the_marker() {
         let forbidden = format!(r"pattern: \{}", fields::MARKER_PREFIX);
-        assert_eq!(yaml().unwrap().matches(&forbidden).count(), 8);
+        assert_eq!(yaml().unwrap().matches(&forbidden).count(), 9);
     }
 }

@@ -101,6 +101,9 @@ pub struct FlowStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub state: Option<String>,
+    /// When the operator made or last changed it: Adobe wants no events for five minutes from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<Time>,
 }
 
 /// A remote object whose creation is intended or under way. It stands before the call is made, so

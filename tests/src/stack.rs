@@ -318,6 +318,8 @@ impl ReplicaSet {
 
     fn command(&self, name: &str, platform: &str, listen: &str, log: PathBuf) -> OperatorCommand {
         let options = &self.options;
+        // The same host by another name, so that a call shows which region it is for.
+        let europe = platform.replace("127.0.0.1", "localhost");
         let mut args: Vec<OsString> = [
             "run",
             "--platform-url",
@@ -327,7 +329,7 @@ impl ReplicaSet {
             "--customer-io-us-url",
             platform,
             "--customer-io-eu-url",
-            platform,
+            &europe,
             "--listen",
             listen,
         ]

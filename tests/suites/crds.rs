@@ -456,6 +456,11 @@ fn the_longest_status_fits() {
         }],
         "flow": {"id": text(256), "etag": text(256), "state": text(256)},
         "inletUrl": text(2048),
+        "subscription": {
+            "id": text(256), "state": "Enabled", "events": [text(256)], "unknownEvents": [text(64)],
+            "enabledAt": "2026-01-01T00:00:00Z", "appliedHash": text(64),
+        },
+        "workspace": "eu/0123456789abcdef",
         "lastHandledReconcileAt": text(20_000),
         "pending": [{"object": "flow", "attempt": 7, "since": "2026-01-01T00:00:00Z"}],
     });

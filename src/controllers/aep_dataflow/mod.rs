@@ -1,9 +1,9 @@
 //! The controller of `AepDataflow`: target connection, mapping set and flow on one source.
 //!
 //! [`observe`] reads what it depends on, [`target`] the dataset among it, [`claim`] asks who holds the source,
-//! [`subject`] plans and takes in answers, [`diagnose`] explains a refusal, [`ingestion`] says what runs show,
-//! [`outputs`] writes the Secret, [`status`] says where results are recorded; the road itself is
-//! [`crate::controllers::reconcile`].
+//! [`subject`] plans and takes in answers ([`subscription`] those of Customer.io), [`diagnose`] explains a refusal,
+//! [`ingestion`] says what runs show, [`outputs`] writes the Secret, [`status`] says where results are recorded; the
+//! road itself is [`crate::controllers::reconcile`].
 
 pub mod claim;
 pub mod diagnose;
@@ -12,7 +12,10 @@ pub mod observe;
 pub mod outputs;
 pub mod status;
 pub mod subject;
+pub mod subscription;
 pub mod target;
+
+use std::time::Duration;
 
 use super::context::{Context, Side};
 use super::credentials::Access;
@@ -23,6 +26,7 @@ use super::managed::ManagedStatus as _;
 use super::reconcile::{Kind, Observed};
 use super::record::{Record, RecordError};
 use crate::plan::dataflow::SourceView;
+use crate::plan::deletion::Trace;
 use crate::plan::marker::Identity;
 use crate::plan::sighting::Expected;
 use crate::plan::{Body, Failure, Step};
@@ -83,7 +87,9 @@ impl Kind for AepDataflow {
         };
         let target = surroundings.target.version.clone();
         let outputs = surroundings.outputs.version();
-        vec![surroundings.access.version.clone(), source, target, outputs]
+        let mut versions = surroundings.access.versions();
+        versions.extend([source, target, outputs]);
+        versions
     }
 
     fn subject<'a>(
@@ -120,6 +126,9 @@ impl Kind for AepDataflow {
 
     fn settled(subject: &DataflowSubject<'_>, status: &mut AepDataflowStatus) {
         status.applied_hash = subject.hash().map(str::to_owned);
+        if let Some(webhook) = &subject.webhook {
+            webhook.settled(status);
+        }
     }
 
     fn attend(
@@ -141,6 +150,39 @@ impl Kind for AepDataflow {
         outputs::publish(context, record, &surroundings.outputs).await
     }
 
+    fn prepare(&self, _: &Context, status: &mut AepDataflowStatus, surroundings: &Surroundings) {
+        subscription::prepare(self, status, &surroundings.access);
+    }
+
+    fn stands(subject: &DataflowSubject<'_>, end: &End) -> bool {
+        *end == End::Done || subject.flow_stands()
+    }
+
+    fn watch(
+        context: &Context,
+        key: &Key,
+        subject: &DataflowSubject<'_>,
+        status: &AepDataflowStatus,
+    ) {
+        let watch = &context.webhooks.watch;
+        match subject.expected_webhook(status) {
+            Some((workspace, entry)) => watch.register(workspace, key, entry),
+            None => watch.forget(key),
+        }
+    }
+
+    fn unwatch(context: &Context, key: &Key) {
+        context.webhooks.watch.forget(key);
+    }
+
+    fn due(&self, context: &Context, status: &AepDataflowStatus) -> Option<Duration> {
+        subscription::due(context, self, status)
+    }
+
+    fn trace(&self, status: &AepDataflowStatus, access: &Access) -> Option<Trace> {
+        subscription::trace(self, status, access)
+    }
+
     fn expected(subject: &DataflowSubject<'_>, status: &AepDataflowStatus) -> Vec<Expected> {
         subject.expected(status)
     }
@@ -151,8 +193,11 @@ impl Kind for AepDataflow {
             .as_ref()
             .map(|flow| (flow.id.as_str(), flow.state.as_deref().unwrap_or_default()))
             .unwrap_or_default();
-        format!(
-            "Flow {id} is {state}. Its events go to the URL in status.inletUrl followed by ?x-adobe-flow-id={id}."
-        )
+        match subscription::ready_message(status) {
+            Some(webhook) => format!("Flow {id} is {state}. {webhook}"),
+            None => format!(
+                "Flow {id} is {state}. Its events go to the URL in status.inletUrl followed by ?x-adobe-flow-id={id}."
+            ),
+        }
     }
 }

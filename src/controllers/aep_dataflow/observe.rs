@@ -15,12 +15,12 @@ use crate::plan::claim::FlowProgress;
 use crate::plan::dataflow::SourceView;
 use crate::plan::deletion::Holding;
 use crate::plan::pace::Pace;
-use crate::plan::{Failure, Wait};
+use crate::plan::{Failure, RemoteKind, Wait};
 use crate::resources::conditions::{READY, Reason, STALLED, find};
 use crate::resources::{AepDataflow, CustomerIoSource, FINALIZER};
 
 use super::outputs::Outputs;
-use super::{claim, target};
+use super::{claim, subscription, target};
 
 /// What an `AepDataflow` depends on.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub struct Surroundings {
     pub obstacle: Option<End>,
     /// The Secrets that it has written, or is to write.
     pub outputs: Outputs,
+    /// Why Customer.io cannot be reached, if it has to be.
+    pub unreachable: Option<Failure>,
 }
 
 /// Reads source, Secret and claim.
@@ -55,10 +57,11 @@ pub async fn surroundings(
         return Ok(Observed::Lacking(end.clone()));
     }
     let view = view(&source);
-    let access = match source_observe::access(context, &source).await? {
+    let mut access = match source_observe::access(context, &source).await? {
         Observed::Whole(access) => access,
         Observed::Lacking(end) => return Ok(Observed::Lacking(end)),
     };
+    let unreachable = subscription::reach(context, dataflow, &source, &mut access).await?;
     // One whose flow may exist settles that first; the last look before a creation asks again.
     if progress == FlowProgress::None
         && let Some(failure) = claim::check(context, dataflow, progress).await?
@@ -76,6 +79,7 @@ pub async fn surroundings(
         target,
         obstacle,
         outputs: Outputs::look(context, dataflow).await?,
+        unreachable,
     }))
 }
 
@@ -86,7 +90,23 @@ pub async fn deletion(
     holdings: &[Holding],
 ) -> Result<Observed<Access>, RecordError> {
     match source_of(context, dataflow).await? {
-        Observed::Whole(source) => source_observe::access(context, &source).await,
+        Observed::Whole(source) => {
+            let mut access = match source_observe::access(context, &source).await? {
+                Observed::Whole(access) => access,
+                lacking @ Observed::Lacking(_) => return Ok(lacking),
+            };
+            let holds = holdings
+                .iter()
+                .any(|it| it.kind() == RemoteKind::Subscription);
+            let unreachable = match holds {
+                true => subscription::reach(context, dataflow, &source, &mut access).await?,
+                false => None,
+            };
+            Ok(match unreachable {
+                Some(failure) => Observed::Lacking(failure.into()),
+                None => Observed::Whole(access),
+            })
+        }
         Observed::Lacking(_) => {
             let name = &dataflow.spec.source_ref.name;
             let left = crate::controllers::deletion::describe(holdings);
@@ -121,6 +141,7 @@ async fn source_of(
         &namespace,
         &source.spec.credentials_ref.name,
     )));
+    dependencies.extend(subscription::dependency(dataflow, &source));
     let key = Key::new(namespace, dataflow.name_any());
     let dropped = context.dataflows.dependencies.set(&key, dependencies);
     context.secrets.dropped(context, dropped);

@@ -5,6 +5,7 @@ use crate::plan::RemoteKind;
 use crate::resources::conditions::INGESTING;
 use crate::resources::lifecycle::DeletionPolicy;
 use crate::resources::status::{ConnectionStatus, FlowStatus, MappingSetStatus, Pending};
+use crate::resources::subscription::SubscriptionStatus;
 use crate::resources::{AepDataflow, AepDataflowStatus};
 
 impl Managed for AepDataflow {
@@ -28,6 +29,7 @@ impl ManagedStatus for AepDataflowStatus {
         RemoteKind::TargetConnection,
         RemoteKind::MappingSet,
         RemoteKind::Flow,
+        RemoteKind::Subscription,
     ];
 
     fn common(&mut self) -> Common<'_> {
@@ -55,6 +57,7 @@ impl ManagedStatus for AepDataflowStatus {
                 .map(|found| found.id.as_str()),
             RemoteKind::MappingSet => self.mapping_set.as_ref().map(|found| found.id.as_str()),
             RemoteKind::Flow => self.flow.as_ref().map(|found| found.id.as_str()),
+            RemoteKind::Subscription => self.subscription.as_ref().map(|found| found.id.as_str()),
             _ => None,
         }
     }
@@ -101,6 +104,13 @@ impl ManagedStatus for AepDataflowStatus {
                     id,
                     etag,
                     state: None,
+                    changed_at: None,
+                });
+            }
+            RemoteKind::Subscription => {
+                self.subscription = Some(SubscriptionStatus {
+                    id,
+                    ..SubscriptionStatus::default()
                 });
             }
             _ => {}
@@ -135,6 +145,7 @@ impl ManagedStatus for AepDataflowStatus {
                 (self.flow, self.inlet_url) = (None, None);
                 self.forget_runs();
             }
+            RemoteKind::Subscription => self.subscription = None,
             _ => {}
         }
     }

@@ -1,12 +1,18 @@
 //! An `AepDataflow` on its way: the planner over what is known, and how answers are taken in.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt as _;
+
 use crate::controllers::consult::lacks;
 use crate::controllers::context::Context;
 use crate::controllers::engine::Subject;
+use crate::controllers::events::Note;
 use crate::controllers::execute::Outcome;
 use crate::controllers::managed::ManagedStatus as _;
 use crate::controllers::reconcile::known;
 use crate::controllers::record::RecordError;
+use crate::controllers::webhooks::WorkspaceAccess;
+use crate::controllers::webhooks::watch::Entry;
 use crate::plan::adopt::{Adoption, Found};
 use crate::plan::claim::FlowProgress;
 use crate::plan::dataflow::{ObservedDataflow, SourceView, plan};
@@ -26,6 +32,7 @@ use crate::resources::status::MappingSetStatus;
 use crate::resources::{AepDataflow, AepDataflowStatus};
 
 use super::observe::Surroundings;
+use super::subscription::Part;
 use super::{claim, observe, target};
 
 /// An `AepDataflow` on its way.
@@ -40,6 +47,8 @@ pub struct DataflowSubject<'a> {
     observed: ObservedDataflow,
     /// Changes of the flow already made in this run; a change that does not show is not made again.
     changed: Vec<Change>,
+    /// Its webhook, if it has to do with one.
+    pub webhook: Option<Part<'a>>,
 }
 
 /// What a dataflow should be, as far as its target is known.
@@ -123,10 +132,16 @@ impl<'a> DataflowSubject<'a> {
         context: &'a Context,
         dataflow: &'a AepDataflow,
         identity: Identity,
-        surroundings: &Surroundings,
+        surroundings: &'a Surroundings,
         status: &AepDataflowStatus,
     ) -> Self {
-        let source = surroundings.source.clone();
+        let webhook = Part::new(
+            context,
+            dataflow,
+            &identity,
+            status,
+            (&surroundings.access, surroundings.unreachable.as_ref()),
+        );
         let view = surroundings.target.view.clone();
         let sandbox = surroundings.access.scope.sandbox.clone();
         let answers = Answers::default();
@@ -152,7 +167,7 @@ impl<'a> DataflowSubject<'a> {
                 state.is_some_and(is_state)
             });
         let observed = ObservedDataflow {
-            source,
+            source: surroundings.source.clone(),
             target: known(status, RemoteKind::TargetConnection, trusted, str::to_owned),
             mapping: known(status, RemoteKind::MappingSet, trusted, |id| MappingRef {
                 id: id.to_owned(),
@@ -188,6 +203,57 @@ impl<'a> DataflowSubject<'a> {
             aim,
             observed,
             changed: Vec::new(),
+            webhook,
+        }
+    }
+
+    /// Whether target connection, mapping set and flow stand as written.
+    pub fn flow_stands(&self) -> bool {
+        self.flow_plan() == Plan::Done
+    }
+
+    /// What a listing should show of the webhook, if everything stands as written.
+    pub fn expected_webhook(
+        &self,
+        status: &AepDataflowStatus,
+    ) -> Option<(&WorkspaceAccess, Entry)> {
+        let webhook = self.webhook.as_ref()?;
+        (self.plan(status) == Plan::Done)
+            .then(|| webhook.expected(&self.dataflow.uid().unwrap_or_default(), status))
+            .flatten()
+    }
+
+    /// The plan of the flow and what it is built on.
+    fn flow_plan(&self) -> Plan {
+        let plan = match &self.aim {
+            Aim::Not(plan) => plan.clone(),
+            Aim::Known {
+                desired, advice, ..
+            } => match advice.failure() {
+                Some(failure) => Plan::Stop(failure),
+                None => plan(desired, &self.observed),
+            },
+        };
+        let again = |steps: &[Step]| {
+            steps
+                .iter()
+                .filter_map(change_of)
+                .any(|change| self.changed.contains(&change))
+        };
+        match plan {
+            Plan::Run(steps) if again(&steps) => Plan::Wait(Wait {
+                reason: Reason::Progressing,
+                message: "AEP took a change of the flow but does not show it yet.".to_owned(),
+                poll: true,
+            }),
+            plan => plan,
+        }
+    }
+
+    /// The flow was made or changed just now.
+    fn moved(&self, status: &mut AepDataflowStatus) {
+        if let Some(flow) = &mut status.flow {
+            flow.changed_at = Some(Time(self.context.clock.now()));
         }
     }
 
@@ -295,29 +361,11 @@ impl<'a> DataflowSubject<'a> {
 }
 
 impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
-    fn plan(&self, _: &AepDataflowStatus) -> Plan {
-        let plan = match &self.aim {
-            Aim::Not(plan) => plan.clone(),
-            Aim::Known {
-                desired, advice, ..
-            } => match advice.failure() {
-                Some(failure) => Plan::Stop(failure),
-                None => plan(desired, &self.observed),
-            },
-        };
-        let again = |steps: &[Step]| {
-            steps
-                .iter()
-                .filter_map(change_of)
-                .any(|change| self.changed.contains(&change))
-        };
-        match plan {
-            Plan::Run(steps) if again(&steps) => Plan::Wait(Wait {
-                reason: Reason::Progressing,
-                message: "AEP took a change of the flow but does not show it yet.".to_owned(),
-                poll: true,
-            }),
-            plan => plan,
+    fn plan(&self, status: &AepDataflowStatus) -> Plan {
+        let flow = self.flow_plan();
+        match &self.webhook {
+            Some(webhook) => webhook.join(flow, status),
+            None => flow,
         }
     }
 
@@ -349,11 +397,39 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
         kind != RemoteKind::MappingSet || self.dataflow.spec.mapping_set.is_none()
     }
 
+    fn look_before(&self, kind: RemoteKind, status: &AepDataflowStatus) -> Option<Step> {
+        let webhook = self.webhook.as_ref()?;
+        (kind == RemoteKind::Subscription)
+            .then(|| webhook.look_before(status))
+            .flatten()
+    }
+
+    fn held(
+        &mut self,
+        step: &Step,
+        failure: Failure,
+        _: &mut AepDataflowStatus,
+    ) -> Option<Failure> {
+        let flow_stands = self.flow_stands();
+        match &mut self.webhook {
+            Some(webhook) => webhook.held(step, failure, flow_stands),
+            None => Some(failure),
+        }
+    }
+
+    fn remarks(&mut self, step: &Step) -> Vec<Note> {
+        let webhook = self.webhook.as_mut();
+        webhook.map_or_else(Vec::new, |webhook| webhook.remarks(step))
+    }
+
     fn repairs(&self) -> bool {
         self.observed.settled
     }
 
     fn drift(&self, step: &Step) -> Option<Drift> {
+        if step.kind() == RemoteKind::Subscription {
+            return self.webhook.as_ref()?.drift(step);
+        }
         match (step, &self.observed) {
             (Step::Patch { id, operations, .. }, observed) if observed.settled => {
                 let Known::Read(flow) = &observed.flow else {
@@ -417,6 +493,9 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
 
     fn done(&mut self, step: &Step) {
         self.changed.extend(change_of(step));
+        if let Some(webhook) = &mut self.webhook {
+            webhook.done(step);
+        }
     }
 
     fn fold(&mut self, outcome: &Outcome, status: &mut AepDataflowStatus) {
@@ -431,6 +510,9 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
             status.mapping_set = None;
             self.observed.mapping = Known::Absent;
             return;
+        }
+        if let Some(webhook) = &mut self.webhook {
+            webhook.fold(outcome, status);
         }
         let observed = &mut self.observed;
         if let Some(adoption) = &mut observed.adopt {
@@ -475,6 +557,7 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
             } => {
                 // Its state and URL are still to come.
                 observed.flow = Known::Recorded(id.clone());
+                self.moved(status);
                 self.made(status);
             }
             Outcome::TargetConnection(found) => {
@@ -510,12 +593,19 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
                 }
                 // The change is carried out asynchronously.
                 observed.flow = Known::Recorded(id.clone());
+                self.moved(status);
             }
             _ => {}
         }
     }
 
     fn meet(&mut self, kind: RemoteKind, fate: Fate, status: &AepDataflowStatus) {
+        if kind == RemoteKind::Subscription {
+            if let Some(webhook) = &mut self.webhook {
+                webhook.meet(fate, status);
+            }
+            return;
+        }
         if let (Some(adoption), Fate::Missing) = (&mut self.observed.adopt, fate) {
             adoption.found = Found::Missing;
             return;

@@ -31,10 +31,12 @@ impl Kind for CustomerIoSource {
     }
 
     fn dependencies(&self, namespace: &str) -> Vec<Dependency> {
-        vec![Dependency::Secret(Key::new(
-            namespace,
-            &self.spec.credentials_ref.name,
-        ))]
+        let workspace = self.spec.customer_io.as_ref();
+        // The key is for its dataflows; it is kept from going as long as they need it.
+        std::iter::once(&self.spec.credentials_ref.name)
+            .chain(workspace.map(|it| &it.app_api_key_ref.name))
+            .map(|name| Dependency::Secret(Key::new(namespace, name)))
+            .collect()
     }
 
     async fn observe(&self, context: &Context) -> Result<Observed<Access>, RecordError> {

@@ -6,7 +6,7 @@ use tracing::{debug, info, warn};
 use crate::plan::journal::{self, Finding};
 use crate::plan::pace::Pace;
 use crate::plan::sighting::Sighted;
-use crate::plan::{Failure, Fate, RemoteKind, Step};
+use crate::plan::{Failure, Fate, RemoteKind, Service, Step, WebhookChange};
 use crate::platform::{ApiError, Class};
 use crate::resources::conditions::Reason;
 
@@ -74,6 +74,7 @@ impl<K: Kind> Run<'_, K> {
         }
         subject.done(step);
         subject.fold(outcome, status);
+        self.record.notes.extend(subject.remarks(step));
         if let Some(done) = done(step, outcome) {
             info!(step = %step, "{}", done.note);
             self.record.notes.push(done);
@@ -239,10 +240,13 @@ impl<K: Kind> Run<'_, K> {
                 Step::Read { .. }
                     | Step::Patch { .. }
                     | Step::UpdateMappingSet { .. }
+                    | Step::UpdateSubscription { .. }
                     | Step::Act { .. }
             )
         {
-            *self.record.status.common().applied_hash = None;
+            if kind.service() == Service::Aep {
+                *self.record.status.common().applied_hash = None;
+            }
             if self.only_listed(kind) {
                 self.not_there_after_all(kind, subject);
                 return None;
@@ -264,7 +268,10 @@ impl<K: Kind> Run<'_, K> {
             subject.meet(kind, Fate::Unread, &self.record.status);
             return None;
         }
-        let failure = Failure::from_call(error, &step.to_string(), &self.access.scope);
+        let mut failure = self.failure(error, &step);
+        if kind.service() == Service::CustomerIo {
+            failure = subject.held(&step, failure, &mut self.record.status)?;
+        }
         Some(End::Failed {
             failure,
             step: Some(Box::new(step)),
@@ -281,6 +288,18 @@ fn done(step: &Step, outcome: &Outcome) -> Option<Note> {
         }
         (Step::Act { .. }, Outcome::Changed { .. }) => {
             Note::normal("Changed", step, format!("Asked AEP to {step}."))
+        }
+        (Step::UpdateSubscription { id, change, .. }, _) => {
+            let what = match change {
+                WebhookChange::Enable => format!("Enabled {title} {id}: events flow from now on."),
+                WebhookChange::Disable => format!("Disabled {title} {id}."),
+                WebhookChange::Update => format!("Updated {title} {id}."),
+            };
+            let reason = match change {
+                WebhookChange::Enable | WebhookChange::Disable => "Changed",
+                WebhookChange::Update => "Updated",
+            };
+            Note::normal(reason, step, what)
         }
         (_, Outcome::Changed { id, .. }) => {
             Note::normal("Updated", step, format!("Updated {title} {id}."))

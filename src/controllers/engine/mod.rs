@@ -115,6 +115,19 @@ pub trait Subject<S: ManagedStatus>: Send {
         ("NameKept", note)
     }
 
+    /// A step outside AEP failed. `Some`: the run ends with that; `None`: it is kept in mind, and the plan goes on
+    /// without it.
+    fn held(&mut self, step: &Step, failure: Failure, status: &mut S) -> Option<Failure> {
+        let _ = (step, status);
+        Some(failure)
+    }
+
+    /// Events about what a step brought, beyond the one that it was done.
+    fn remarks(&mut self, step: &Step) -> Vec<Note> {
+        let _ = step;
+        Vec::new()
+    }
+
     /// The last look before `steps` run, with their intents written: a reason not to run them.
     fn veto(
         &self,
@@ -257,6 +270,17 @@ impl<K: Kind> Run<'_, K> {
         }
         let message = "The remote objects keep changing; the operator looks again by itself.";
         Ok(Failure::passing(Reason::Progressing, message, Pace::Backoff).into())
+    }
+
+    /// What it means that `step` failed.
+    pub(super) fn failure(&self, error: &ApiError, step: &Step) -> Failure {
+        let doing = step.to_string();
+        match (step.kind().service(), &self.access.workspace) {
+            (Service::CustomerIo, Some(workspace)) => {
+                Failure::from_customer_io(error, &doing, &workspace.app_api)
+            }
+            _ => Failure::from_call(error, &doing, &self.access.scope),
+        }
     }
 
     /// Before anything is created or changed: writes down every creation among `steps`, with whatever

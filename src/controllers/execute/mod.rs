@@ -6,13 +6,16 @@
 mod data_prep;
 mod flow_service;
 mod questions;
+mod webhooks;
 
 use tokio::time::Instant;
 
+use crate::customer_io::Webhook;
 use crate::plan::deletion::User;
 use crate::plan::marker::Identity;
 use crate::plan::question::Answer;
 use crate::plan::sighting::Sighted;
+use crate::plan::subscription::Other;
 use crate::plan::{Body, RemoteKind, Step};
 use crate::platform::{
     ApiError, Class, Created, Deleted, Etag, Flow, MappingRef, MappingSet, Sandbox,
@@ -44,6 +47,15 @@ pub enum Outcome {
     TargetConnection(Box<TargetConnection>),
     MappingSet(Box<MappingSet>),
     Flow(Box<Flow>),
+    Webhook(Box<Webhook>),
+    /// A webhook has new settings.
+    WebhookWritten(Box<Webhook>),
+    /// The webhook `id` as listed, and the others that send to the same flow.
+    Webhooks {
+        id: String,
+        own: Option<Box<Webhook>>,
+        others: Vec<Other>,
+    },
     /// A connection or flow was changed or acted on.
     Changed {
         kind: RemoteKind,
@@ -78,7 +90,7 @@ pub async fn execute(
 ) -> Result<Outcome, ApiError> {
     let sandbox = &remotes.sandbox;
     match step {
-        Step::Create { body, .. } => create(sandbox, body).await,
+        Step::Create { body, .. } => create(remotes, body).await,
         Step::UpdateMappingSet { id, body } => {
             Ok(Outcome::Mapped(sandbox.update_mapping_set(id, body).await?))
         }
@@ -90,7 +102,17 @@ pub async fn execute(
                 etag,
             })
         }
-        Step::Read { kind, id } => read(sandbox, *kind, id).await,
+        Step::Read { kind, id } => read(remotes, *kind, id).await,
+        Step::FindSubscription {
+            attempt,
+            endpoint,
+            name,
+        } => webhooks::find(remotes, identity, *attempt, endpoint, name.as_deref()).await,
+        Step::SeeSubscription { id, endpoint } => webhooks::see(remotes, id, endpoint).await,
+        Step::UpdateSubscription { id, body, .. } => {
+            let written = webhooks::update(remotes, id, body).await?;
+            Ok(Outcome::WebhookWritten(Box::new(written)))
+        }
         Step::LookUp { kind, attempt } => look_up(sandbox, scope, identity, *kind, *attempt).await,
         Step::Patch {
             kind,
@@ -114,7 +136,7 @@ pub async fn execute(
             Ok(Outcome::Answered(Box::new(answer)))
         }
         Step::Delete { kind, id } => {
-            let gone = delete(sandbox, *kind, id).await?;
+            let gone = delete(remotes, *kind, id).await?;
             Ok(Outcome::Deleted {
                 kind: *kind,
                 id: id.clone(),
@@ -124,11 +146,13 @@ pub async fn execute(
     }
 }
 
-async fn create(sandbox: &Sandbox, body: &Body) -> Result<Outcome, ApiError> {
+async fn create(remotes: &Remotes, body: &Body) -> Result<Outcome, ApiError> {
+    let sandbox = &remotes.sandbox;
     let (Created { id, etag }, version) = match body {
         Body::SourceConnection(body) => (sandbox.create_source_connection(body).await?, 0),
         Body::TargetConnection(body) => (sandbox.create_target_connection(body).await?, 0),
         Body::Flow(body) => (sandbox.create_flow(body).await?, 0),
+        Body::Subscription(body) => (webhooks::create(remotes, body).await?, 0),
         Body::MappingSet(body) => {
             let MappingRef { id, version } = sandbox.create_mapping_set(body).await?;
             let etag = Etag::default();
@@ -144,7 +168,8 @@ async fn create(sandbox: &Sandbox, body: &Body) -> Result<Outcome, ApiError> {
     })
 }
 
-async fn read(sandbox: &Sandbox, kind: RemoteKind, id: &str) -> Result<Outcome, ApiError> {
+async fn read(remotes: &Remotes, kind: RemoteKind, id: &str) -> Result<Outcome, ApiError> {
+    let sandbox = &remotes.sandbox;
     Ok(match kind {
         RemoteKind::SourceConnection => {
             Outcome::SourceConnection(Box::new(sandbox.get_source_connection(id).await?))
@@ -156,10 +181,10 @@ async fn read(sandbox: &Sandbox, kind: RemoteKind, id: &str) -> Result<Outcome, 
             Outcome::MappingSet(Box::new(sandbox.get_mapping_set(id, None).await?))
         }
         RemoteKind::Flow => Outcome::Flow(Box::new(sandbox.get_flow(id).await?)),
-        RemoteKind::FieldGroup
-        | RemoteKind::Schema
-        | RemoteKind::Dataset
-        | RemoteKind::Subscription => return Err(never_made(kind)),
+        RemoteKind::Subscription => Outcome::Webhook(Box::new(webhooks::read(remotes, id).await?)),
+        RemoteKind::FieldGroup | RemoteKind::Schema | RemoteKind::Dataset => {
+            return Err(never_made(kind));
+        }
     })
 }
 
@@ -207,17 +232,16 @@ pub async fn marked(
 }
 
 /// Whether the object is gone; `false`: it stays for good.
-async fn delete(sandbox: &Sandbox, kind: RemoteKind, id: &str) -> Result<bool, ApiError> {
+async fn delete(remotes: &Remotes, kind: RemoteKind, id: &str) -> Result<bool, ApiError> {
+    let sandbox = &remotes.sandbox;
     let done = |_: Deleted| true;
     match kind {
         RemoteKind::SourceConnection => sandbox.delete_source_connection(id).await.map(done),
         RemoteKind::TargetConnection => sandbox.delete_target_connection(id).await.map(done),
         RemoteKind::Flow => sandbox.delete_flow(id).await.map(done),
         RemoteKind::MappingSet => data_prep::delete(sandbox, id).await,
-        RemoteKind::FieldGroup
-        | RemoteKind::Schema
-        | RemoteKind::Dataset
-        | RemoteKind::Subscription => Err(never_made(kind)),
+        RemoteKind::Subscription => webhooks::delete(remotes, id).await,
+        RemoteKind::FieldGroup | RemoteKind::Schema | RemoteKind::Dataset => Err(never_made(kind)),
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use http::Method;
 use serde_json::Value;
 
+use crate::webhooks;
 use crate::world::{OWNER, World, marker_in};
 
 /// Which checks are in force.
@@ -117,7 +118,7 @@ pub fn no_leak(world: &World) -> Result<(), String> {
         for object in api.objects(plural) {
             inlets.extend(object["status"]["inletUrl"].as_str().map(str::to_owned));
             let text = object.to_string();
-            for secret in ["demo-secret", "Bearer "] {
+            for secret in ["demo-secret", "demo-app-key", "Bearer "] {
                 if text.contains(secret) {
                     return Err(format!("\"{secret}\" is in {text}"));
                 }
@@ -127,7 +128,11 @@ pub fn no_leak(world: &World) -> Result<(), String> {
     for event in api.objects("events") {
         let text = event.to_string();
         let leaked = inlets.iter().find(|inlet| text.contains(inlet.as_str()));
-        if leaked.is_some() || text.contains("demo-secret") || text.contains("Bearer ") {
+        if leaked.is_some()
+            || ["demo-secret", "demo-app-key", "Bearer "]
+                .iter()
+                .any(|it| text.contains(it))
+        {
             return Err(format!("an Event tells a secret: {text}"));
         }
     }
@@ -153,6 +158,14 @@ pub fn unsettled(world: &World, checks: Checks) -> Option<String> {
         if let Some(wrong) = wrong_flow(dataflow, &remote) {
             return Some(wrong);
         }
+        if let Some(wrong) = webhooks::wrong_webhook(dataflow, &remote) {
+            return Some(wrong);
+        }
+    }
+    let wrong = webhooks::orphan(world, &remote, &dataflows)
+        .or_else(|| webhooks::sends_in_vain(world, &remote));
+    if wrong.is_some() {
+        return wrong;
     }
     let known: Vec<(String, String)> = sources
         .iter()
@@ -309,6 +322,11 @@ fn wrong_dataflow(
             None
         }
         Ok("DisabledElsewhere") if !deleting(dataflow) && is_stopped(remote, dataflow) => None,
+        Ok("DisabledElsewhere")
+            if !deleting(dataflow) && webhooks::is_stopped(remote, dataflow) =>
+        {
+            None
+        }
         // Its credentials were with the source, which somebody deleted or made anew elsewhere.
         Ok("DeletionBlocked") if deleting(dataflow) && !stands => None,
         Ok(reason) => Some(format!(
@@ -437,6 +455,6 @@ pub fn nothing_left(world: &World) -> Result<(), String> {
             "left behind: {} {} {}",
             object.kind, object.id, object.marker
         )),
-        None => Ok(()),
+        None => webhooks::nothing_left(world),
     }
 }

@@ -30,5 +30,6 @@ pub mod trace;
 pub mod transport;
 pub mod user;
 pub mod weather;
+pub mod webhooks;
 pub mod wire;
 pub mod world;

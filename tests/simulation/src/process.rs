@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aep_operator::clock::Clock;
 use aep_operator::config::{Cli, Command, RunArgs};
+use aep_operator::customer_io::Addresses;
 use aep_operator::leader::Election;
 use aep_operator::metrics::Metrics;
 use aep_operator::operator::{Operator, Parts};
@@ -132,6 +133,9 @@ impl Replica {
             service: transport::platform(&self.world, line),
             #[expect(clippy::expect_used, reason = "both addresses stand here")]
             endpoints: endpoints.expect("loopback addresses are fine"),
+            #[expect(clippy::expect_used, reason = "both addresses stand here")]
+            customer_io: Addresses::new("http://127.0.0.1:1", "http://127.0.0.1:1")
+                .expect("loopback addresses are fine"),
             owner: OWNER.to_owned(),
             instance: Some(format!("replica-{}", self.number)),
             request_timeout: self.args.request_timeout,

@@ -58,6 +58,14 @@ pub enum Act {
     HealDataflow(usize),
     /// The same for a source.
     HealSource(usize),
+    /// A dataflow is to have a webhook in Customer.io, or none.
+    SubscribeDataflow(usize),
+    /// Somebody changes a webhook's name in Customer.io.
+    EditWebhook,
+    /// Somebody disables a webhook in Customer.io.
+    StopWebhook,
+    /// Somebody deletes a webhook in Customer.io.
+    LoseWebhook,
     /// What this dataflow has in the platform stays when it is deleted.
     RetainDataflow(usize),
     /// The same for a source.
@@ -85,6 +93,8 @@ pub struct Scenario {
     pub sources: usize,
     /// Which source each dataflow is on.
     pub dataflows: Vec<usize>,
+    /// Which of them have a webhook in Customer.io from the beginning.
+    pub subscribed: Vec<bool>,
     /// What is done, by milliseconds since the start.
     pub acts: Vec<(u64, Act)>,
     /// When faults stop, in milliseconds since the start.
@@ -181,11 +191,20 @@ impl Scenario {
         }
         acts.sort_by_key(|(at, _)| *at);
         let replicas = (0..count).map(|_| ends(&mut dice, calm_at)).collect();
+        let mut options = options(&mut dice);
+        // Newer choices are rolled after older ones, so that what a seed chose before stays.
+        let subscribed = subscriptions(
+            &mut dice,
+            &mut options,
+            (dataflows.len(), calm_at),
+            &mut acts,
+        );
         Self {
             seed,
-            options: options(&mut dice),
+            options,
             sources,
             dataflows,
+            subscribed,
             acts,
             calm_at,
             replicas,
@@ -233,6 +252,41 @@ fn options(dice: &mut Dice) -> Options {
     // Newer choices are rolled after older ones, so that what a seed chose before stays.
     options.delete_delay = seconds_of(dice, &[0, 0, 0, 120]);
     options
+}
+
+/// Half of all runs have to do with Customer.io.
+fn subscriptions(
+    dice: &mut Dice,
+    options: &mut Options,
+    (dataflows, calm_at): (usize, u64),
+    acts: &mut Vec<(u64, Act)>,
+) -> Vec<bool> {
+    if dice.chance(500) {
+        return vec![false; dataflows];
+    }
+    let subscribed = (0..dataflows).map(|_| dice.chance(800)).collect();
+    for _ in 0..dice.between(0, 5) {
+        let dataflow = index(dice.between(0, dataflows as u64 - 1));
+        let act = match dice.between(0, 6) {
+            0..=2 => Act::SubscribeDataflow(dataflow),
+            3 => Act::EditWebhook,
+            4 => Act::StopWebhook,
+            5 => Act::LoseWebhook,
+            _ => Act::SwitchDataflow(dataflow),
+        };
+        acts.push((dice.between(1_000, calm_at), act));
+    }
+    acts.sort_by_key(|(at, _)| *at);
+    let mut permission = |permille| {
+        if dice.chance(permille) {
+            Permission::Allowed
+        } else {
+            Permission::Refused
+        }
+    };
+    options.webhook_same_endpoint = permission(700);
+    options.webhook_partial_put = permission(300);
+    subscribed
 }
 
 fn seconds_of(dice: &mut Dice, choices: &[u64]) -> Duration {

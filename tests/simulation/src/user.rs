@@ -11,6 +11,8 @@ use crate::world::World;
 /// The namespace everything is in.
 pub const NAMESPACE: &str = "marketing";
 const SECRET: &str = "adobe";
+/// The Secret with the App API key.
+const APP_API: &str = "customer-io";
 
 /// The people; clones share nothing but the world.
 #[derive(Clone, Debug)]
@@ -53,7 +55,10 @@ impl User {
         self.edits += 1;
         let number = self.edits;
         match act {
-            Act::GiveSecret => return self.secret(&self.client_secret()),
+            Act::GiveSecret => {
+                let given = self.app_api_key();
+                return self.secret(&self.client_secret()) && given;
+            }
             Act::SpoilSecret => return self.secret("wrong"),
             Act::TakeSecret => self.delete(&secrets(&format!("/{SECRET}"))),
             Act::RotateSecret => {
@@ -64,11 +69,41 @@ impl User {
                 self.world.control(Method::POST, "edit", &edit);
                 return self.secret(&self.client_secret());
             }
-            Act::CreateSource(it) => return self.create(&sources(""), &source(it)),
+            Act::CreateSource(it) => {
+                let mut manifest = source(it);
+                if self.has_webhooks() {
+                    manifest["spec"]["customerIo"] = json!({
+                        "region": "us", "appApiKeyRef": {"name": APP_API, "key": "key"},
+                    });
+                }
+                return self.create(&sources(""), &manifest);
+            }
             Act::CreateDataflow(it) => {
                 let on = self.scenario.dataflows.get(it).copied().unwrap_or_default();
-                return self.create(&dataflows(""), &dataflow(it, on));
+                let mut manifest = dataflow(it, on);
+                if self.scenario.subscribed.get(it) == Some(&true) {
+                    manifest["spec"]["subscription"] = subscription();
+                }
+                return self.create(&dataflows(""), &manifest);
             }
+            Act::SubscribeDataflow(it) => {
+                let path = dataflow_path(it);
+                let (_, now) = self.world.kubectl(Method::GET, &path, None);
+                let next = if now["spec"]["subscription"].is_null() && self.has_webhooks() {
+                    subscription()
+                } else {
+                    Value::Null
+                };
+                self.patch(&path, &json!({"spec": {"subscription": next}}));
+            }
+            Act::EditWebhook => {
+                self.meddle(
+                    "webhook",
+                    &json!({"merge": {"name": "somebody else's name"}}),
+                );
+            }
+            Act::StopWebhook => self.meddle("webhook", &json!({"merge": {"disabled": true}})),
+            Act::LoseWebhook => self.meddle("webhook", &json!({"delete": true})),
             Act::DeleteSource(it) => self.delete(&source_path(it)),
             Act::DeleteDataflow(it) => self.delete(&dataflow_path(it)),
             Act::RenameSource(it) => self.patch(
@@ -174,10 +209,24 @@ impl User {
         stays
     }
 
+    fn has_webhooks(&self) -> bool {
+        self.scenario.subscribed.contains(&true)
+    }
+
+    /// Makes the Secret with the App API key, where there is a use for one; `false`: one that is going has the name.
+    fn app_api_key(&self) -> bool {
+        let manifest =
+            json!({"metadata": {"name": APP_API}, "data": {"key": base64(b"demo-app-key")}});
+        !self.has_webhooks() || self.create(&secrets(""), &manifest)
+    }
+
     fn is_secret_held(&self) -> bool {
-        let path = secrets(&format!("/{SECRET}"));
-        let (_, secret) = self.world.kubectl(Method::GET, &path, None);
-        !secret["metadata"]["finalizers"].is_null()
+        let names = [Some(SECRET), self.has_webhooks().then_some(APP_API)];
+        names.into_iter().flatten().all(|name| {
+            let path = secrets(&format!("/{name}"));
+            let (_, secret) = self.world.kubectl(Method::GET, &path, None);
+            !secret["metadata"]["finalizers"].is_null()
+        })
     }
 
     /// Makes something; `false`: one that is going has the name. One that stands is fine.
@@ -216,7 +265,12 @@ impl User {
     fn meddle(&self, kind: &str, how: &Value) {
         let remote = self.world.remote();
         let objects = remote[kind].as_array();
-        if let Some(id) = objects.and_then(|objects| objects.first()?["id"].as_str()) {
+        let id = objects.and_then(|objects| match &objects.first()?["id"] {
+            Value::Null => None,
+            Value::String(id) => Some(id.clone()),
+            id => Some(id.to_string()),
+        });
+        if let Some(id) = id {
             let mut edit = how.clone();
             edit["kind"] = json!(kind);
             edit["id"] = json!(id);
@@ -234,12 +288,16 @@ impl User {
         let path = format!("/api/v1/namespaces/{NAMESPACE}");
         if !self.emptying {
             // Without it nothing could be deleted in the platform, and none can be made any more.
-            if !self.secret(&self.client_secret()) || !self.is_secret_held() {
+            let given = self.app_api_key();
+            if !self.secret(&self.client_secret()) || !given || !self.is_secret_held() {
                 return false;
             }
             self.emptying = true;
             self.delete(&path);
             self.delete(&secrets(&format!("/{SECRET}")));
+            if self.has_webhooks() {
+                self.delete(&secrets(&format!("/{APP_API}")));
+            }
             self.delete_all();
         }
         if !self.world.api().remove_namespace(NAMESPACE) {
@@ -248,6 +306,7 @@ impl User {
         self.emptying = false;
         make_namespace(&self.world);
         self.secret(&self.client_secret());
+        self.app_api_key();
         true
     }
 }
@@ -288,6 +347,10 @@ fn dataflow(number: usize, source: usize) -> Value {
             "mapping": mapping(0),
         },
     })
+}
+
+fn subscription() -> Value {
+    json!({"customerIo": {"events": ["email_*", "customer_subscribed"]}})
 }
 
 fn mapping(number: u64) -> Value {

@@ -159,12 +159,17 @@ impl World {
     /// Notes that a creation takes effect when its settling time is long over.
     pub fn mark_very_late(&self, body: &[u8]) {
         let text = String::from_utf8_lossy(body);
+        let mut late = self
+            .very_late
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(marker) = marker_in(&text) {
-            let mut late = self
-                .very_late
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
             late.insert(marker.to_owned());
+        }
+        // A webhook has no marker but where it sends to.
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        if let Some(endpoint) = body["endpoint"].as_str() {
+            late.insert(endpoint.to_owned());
         }
     }
 

@@ -26,6 +26,9 @@ fn steps() -> Vec<(&'static str, &'static str, Vec<Act>)> {
         ("DELETE", "targetConnections/*", delete()),
         ("DELETE", "mappingSets/*", delete()),
         ("DELETE", "sourceConnections/*", delete()),
+        ("POST", "v1/reporting_webhooks", vec![]),
+        ("PUT", "v1/reporting_webhooks/*", vec![]),
+        ("DELETE", "v1/reporting_webhooks/*", delete()),
     ]
 }
 
@@ -47,6 +50,7 @@ fn every_step_survives_a_death_on_either_side_of_it() {
                 },
                 sources: 1,
                 dataflows: vec![0],
+                subscribed: vec![true],
                 acts: vec![
                     (1, Act::GiveSecret),
                     (2, Act::CreateSource(0)),

@@ -256,6 +256,7 @@ fn scenario(options: Options, acts: usize) -> Scenario {
         options,
         sources: 2,
         dataflows: vec![0, 1],
+        subscribed: vec![false, false],
         calm_at: story.last().map_or(0, |(at, _)| *at) + 1,
         acts: story,
         replicas: vec![vec![]],

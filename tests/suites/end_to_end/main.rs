@@ -36,6 +36,8 @@ mod preflight;
 mod rebuilt;
 mod rotation;
 mod slow_deletion;
+mod subscription;
+mod subscription_troubles;
 mod take_over;
 mod targets;
 mod throttling;
