@@ -71,6 +71,10 @@ pub struct RunArgs {
     /// minutes.
     #[arg(long, env = "AEP_OPERATOR_SUBSCRIPTION_PAUSE", default_value = "5m", value_parser = duration)]
     pub subscription_pause: Duration,
+    /// How long AEP may still take records by a schema without the fields that were just added to it: no mapping uses
+    /// them before.
+    #[arg(long, env = "AEP_OPERATOR_SCHEMA_SETTLE", default_value = "15m", value_parser = duration)]
+    pub schema_settle: Duration,
     /// Shortest wait before a failed call is tried again.
     #[arg(long, env = "AEP_OPERATOR_RETRY_MIN", default_value = "1s", value_parser = duration)]
     pub retry_min: Duration,
@@ -161,6 +165,7 @@ impl RunArgs {
             drift_interval: self.drift_interval,
             runs_interval: self.runs_interval,
             subscription_pause: self.subscription_pause,
+            schema_settle: self.schema_settle,
         }
     }
 

@@ -112,10 +112,11 @@ impl Operator {
             ..Options::default()
         };
         let (wake_sources, sources) = mpsc::unbounded();
+        let (wake_datasets, datasets) = mpsc::unbounded();
         let (wake_dataflows, dataflows) = mpsc::unbounded();
         let (look, secrets) = mpsc::unbounded();
         let mut retries = || Retries::new(bounds, StdRng::seed_from_u64(random.random()));
-        let (source_retries, dataflow_retries) = (retries(), retries());
+        let (source_retries, dataflow_retries, dataset_retries) = (retries(), retries(), retries());
         let (elector, tenure) = match election {
             Some(election) => {
                 let name = election.name.clone();
@@ -149,12 +150,14 @@ impl Operator {
             metrics: Arc::clone(&metrics),
             suspicions: Suspicions::default(),
             sources: Side::new(source_retries, wake_sources),
+            datasets: Side::new(dataset_retries, wake_datasets),
             dataflows: Side::new(dataflow_retries, wake_dataflows),
         });
         Self {
             context,
             wakes: Wakes {
                 sources,
+                datasets,
                 dataflows,
                 secrets,
             },

@@ -202,7 +202,7 @@ impl<K: Kind> Run<'_, K> {
         self.context.journal.forget(&self.identity.uid, it.kind);
         subject.meet(it.kind, Fate::Unread, status);
         for used in &it.uses {
-            let own = K::Status::KINDS.contains(&used.kind) && subject.keeps(used.kind);
+            let own = K::Status::KINDS.contains(&used.kind) && subject.takes_along(used.kind);
             if own && lacks(status, used.kind) {
                 status.record(used.kind, &used.id, "", used.version);
                 subject.meet(used.kind, Fate::Unread, status);

@@ -16,7 +16,7 @@ use crate::metrics::Metrics;
 use crate::plan::RemoteKind;
 use crate::platform::Platform;
 
-use super::dependencies::{Dependencies, Key};
+use super::dependencies::{Dependencies, Dependency, Key};
 use super::drift::Watch;
 use super::events::Events;
 use super::inventory::Inventory;
@@ -66,8 +66,19 @@ pub struct Context {
     pub suspicions: Suspicions,
     /// The `CustomerIoSource` side.
     pub sources: Side,
+    /// The `AepDataset` side.
+    pub datasets: Side,
     /// The `AepDataflow` side.
     pub dataflows: Side,
+}
+
+impl Context {
+    /// Whether a resource is known to name this Secret.
+    pub fn is_named(&self, secret: &Dependency) -> bool {
+        [&self.sources, &self.datasets]
+            .iter()
+            .any(|side| side.dependencies.has_dependents(secret))
+    }
 }
 
 /// Settings that reconciles need.
@@ -83,6 +94,8 @@ pub struct Settings {
     pub runs_interval: Duration,
     /// How long a new or changed flow gets no events.
     pub subscription_pause: Duration,
+    /// How long after a field was added to a schema in use no mapping may use it.
+    pub schema_settle: Duration,
 }
 
 /// The shared state of one controller.

@@ -12,7 +12,7 @@ use crate::plan::Failure;
 use crate::plan::failure::Scope;
 use crate::platform::Credentials;
 use crate::resources::conditions::Reason;
-use crate::resources::{CustomerIoSourceSpec, IN_USE};
+use crate::resources::{AepDatasetSpec, CustomerIoSourceSpec, IN_USE};
 
 use super::record::{RecordError, within};
 use super::webhooks::WorkspaceAccess;
@@ -55,13 +55,45 @@ impl Access {
     }
 }
 
-/// Reads the Secret that `spec` names. The inner error is the user's to mend.
+/// What a resource says of its credentials.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Name of the Secret.
+    pub secret: &'a str,
+    /// Name of the sandbox.
+    pub sandbox: &'a str,
+    /// The organization that the Secret must be for.
+    pub organization: Option<&'a str>,
+}
+
+impl<'a> From<&'a CustomerIoSourceSpec> for Wanted<'a> {
+    fn from(spec: &'a CustomerIoSourceSpec) -> Self {
+        Self {
+            secret: &spec.credentials_ref.name,
+            sandbox: &spec.sandbox,
+            organization: spec.organization_id.as_deref(),
+        }
+    }
+}
+
+impl<'a> From<&'a AepDatasetSpec> for Wanted<'a> {
+    fn from(spec: &'a AepDatasetSpec) -> Self {
+        Self {
+            secret: &spec.credentials_ref.name,
+            sandbox: &spec.sandbox,
+            organization: spec.organization_id.as_deref(),
+        }
+    }
+}
+
+/// Reads the Secret that a resource names. The inner error is the user's to mend.
 pub async fn read(
     client: &Client,
     namespace: &str,
-    spec: &CustomerIoSourceSpec,
+    wanted: impl Into<Wanted<'_>>,
 ) -> Result<Result<Access, Failure>, RecordError> {
-    let name = &spec.credentials_ref.name;
+    let wanted = wanted.into();
+    let name = wanted.secret;
     let found = within(Api::<Secret>::namespaced(client.clone(), namespace).get_opt(name)).await?;
     let Some(secret) = found else {
         return Ok(Err(Failure::stalled(
@@ -75,24 +107,26 @@ pub async fn read(
     let version = secret.resource_version().unwrap_or_default();
     let held = secret.finalizers().iter().any(|name| name == IN_USE);
     let data = secret.data.unwrap_or_default();
-    Ok(parse(name, &data, spec).map(|credentials| Access {
-        scope: Scope {
-            secret: name.clone(),
-            organization: credentials.organization_id.clone(),
-            sandbox: spec.sandbox.clone(),
-        },
-        credentials: Arc::new(credentials),
-        version,
-        held,
-        workspace: None,
-    }))
+    Ok(
+        parse(name, &data, wanted.organization).map(|credentials| Access {
+            scope: Scope {
+                secret: name.to_owned(),
+                organization: credentials.organization_id.clone(),
+                sandbox: wanted.sandbox.to_owned(),
+            },
+            credentials: Arc::new(credentials),
+            version,
+            held,
+            workspace: None,
+        }),
+    )
 }
 
 /// The credentials in a Secret's data.
 fn parse(
     secret: &str,
     data: &BTreeMap<String, ByteString>,
-    spec: &CustomerIoSourceSpec,
+    pin: Option<&str>,
 ) -> Result<Credentials, Failure> {
     let text = |key: &str| -> Option<String> {
         let text = std::str::from_utf8(&data.get(key)?.0).ok()?.trim();
@@ -121,11 +155,7 @@ fn parse(
             ),
         ));
     }
-    if let Some(pinned) = spec
-        .organization_id
-        .as_ref()
-        .filter(|pinned| **pinned != organization_id)
-    {
+    if let Some(pinned) = pin.filter(|pinned| *pinned != organization_id) {
         return Err(Failure::stalled(
             Reason::OrganizationMismatch,
             format!(
@@ -156,13 +186,6 @@ mod tests {
             .collect()
     }
 
-    fn spec(pin: Option<&str>) -> CustomerIoSourceSpec {
-        CustomerIoSourceSpec {
-            organization_id: pin.map(str::to_owned),
-            ..CustomerIoSourceSpec::default()
-        }
-    }
-
     const WHOLE: [(&str, &str); 3] = [
         ("clientId", "id"),
         ("clientSecret", "s3cret\n"),
@@ -171,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_trailing_newline_in_a_secret_does_no_harm() {
-        let credentials = parse("creds", &data(&WHOLE), &spec(None)).unwrap();
+        let credentials = parse("creds", &data(&WHOLE), None).unwrap();
         assert_eq!(credentials.client_secret.expose_secret(), "s3cret");
         assert_eq!(credentials.organization_id, "A@AdobeOrg");
     }
@@ -183,7 +206,7 @@ mod tests {
                 .into_iter()
                 .filter(|(key, _)| *key != missing)
                 .collect();
-            let failure = parse("creds", &data(&rest), &spec(None)).unwrap_err();
+            let failure = parse("creds", &data(&rest), None).unwrap_err();
             assert_eq!(failure.reason, Reason::SecretMissing);
             assert!(
                 failure.message.contains(missing) && failure.message.contains("creds"),
@@ -198,7 +221,7 @@ mod tests {
     fn what_is_no_organization_id_is_refused_before_any_call() {
         let mut data = data(&WHOLE);
         data.insert("orgId".into(), ByteString(b"mytenant".to_vec()));
-        let failure = parse("creds", &data, &spec(None)).unwrap_err();
+        let failure = parse("creds", &data, None).unwrap_err();
         assert!(
             failure.message.contains("orgId") && failure.message.contains("@AdobeOrg"),
             "{}",
@@ -208,8 +231,8 @@ mod tests {
 
     #[test]
     fn a_secret_of_another_organization_is_refused() {
-        let failure = parse("creds", &data(&WHOLE), &spec(Some("B@AdobeOrg"))).unwrap_err();
+        let failure = parse("creds", &data(&WHOLE), Some("B@AdobeOrg")).unwrap_err();
         assert_eq!(failure.reason, Reason::OrganizationMismatch);
-        assert!(parse("creds", &data(&WHOLE), &spec(Some("A@AdobeOrg"))).is_ok());
+        assert!(parse("creds", &data(&WHOLE), Some("A@AdobeOrg")).is_ok());
     }
 }

@@ -89,6 +89,18 @@ impl<S: ManagedStatus> Subject<S> for Deletion {
                 let id = found.id.to_string();
                 self.saw(RemoteKind::Subscription, &id, Sight::Plain, status);
             }
+            Outcome::FieldGroup(found) => {
+                let sight = self.sight(&found.description, &Etag::default());
+                self.saw(RemoteKind::FieldGroup, &found.id, sight, status);
+            }
+            Outcome::Schema(found) => {
+                let sight = self.sight(&found.description, &Etag::default());
+                self.saw(RemoteKind::Schema, &found.id, sight, status);
+            }
+            Outcome::Dataset(found) => {
+                let sight = Sight::of_dataset(&self.identity, found);
+                self.saw(RemoteKind::Dataset, &found.id, sight, status);
+            }
             Outcome::Changed { kind, id, .. } | Outcome::Kept { kind, id } => {
                 self.way.saw(*kind, id, Sight::Released);
             }
@@ -126,6 +138,11 @@ impl<S: ManagedStatus> Subject<S> for Deletion {
         }
         self.way.met_twins(kind, twins);
         true
+    }
+
+    /// What is to be released is released as far as AEP allows.
+    fn keeps(&self, kind: RemoteKind) -> bool {
+        kind != RemoteKind::Flow
     }
 
     fn kept(&self, kind: RemoteKind, id: &str, error: &ApiError) -> (&'static str, String) {

@@ -229,6 +229,7 @@ fn report_orphans(context: &Context, scope: &Scope, key: &ScopeKey) {
     for kind in RemoteKind::ALL {
         let side = match kind {
             RemoteKind::SourceConnection => &context.sources,
+            RemoteKind::FieldGroup | RemoteKind::Schema | RemoteKind::Dataset => &context.datasets,
             _ => &context.dataflows,
         };
         for (id, namespace, name) in scope.owned(kind, &context.owner) {
@@ -273,6 +274,8 @@ fn compare(
 ) -> Suspicion {
     let differs = |it: &&Expected| match it.kind {
         RemoteKind::TargetConnection => !standing.contains(&it.id),
+        // No listing shows them: each is read once an interval. They are few beside flows.
+        RemoteKind::FieldGroup | RemoteKind::Schema | RemoteKind::Dataset => true,
         kind => scope
             .get(kind, &it.id)
             .is_none_or(|seen| seen.aspects.differ(&it.aspects)),

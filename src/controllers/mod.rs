@@ -1,6 +1,6 @@
 //! Kubernetes in, platform steps out.
 //!
-//! Two controllers, one per resource, on the same road:
+//! Three controllers, one per resource, on the same road:
 //!
 //! | file | holds |
 //! |---|---|
@@ -15,7 +15,7 @@
 //! | [`record`] | the one writer of status and finalizer |
 //! | `turn` | whose turn it is to call AEP |
 //! | [`managed`] | what the engine needs to know of a kind |
-//! | [`customer_io_source`], [`aep_dataflow`] | what differs: one folder a kind |
+//! | [`customer_io_source`], [`aep_dataset`], [`aep_dataflow`] | what differs: one folder a kind |
 //! | `delete`, [`deletion`] | the way back, the same for every kind: the road, and the subject on it |
 //! | [`app_api_key`] | Secret to a workspace of Customer.io |
 //! | [`credentials`], [`rotation`] | Secret to credentials; new ones are tried before the old are dropped |
@@ -27,6 +27,7 @@
 //! is now, a reconcile reads live, so a stale cache is harmless.
 
 pub mod aep_dataflow;
+pub mod aep_dataset;
 pub mod app_api_key;
 mod conclude;
 mod consult;

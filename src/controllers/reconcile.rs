@@ -55,6 +55,9 @@ pub trait Kind:
     /// The kind's name, in lower case.
     const WORD: &'static str;
 
+    /// The fields of the spec in which it names Secrets that it needs.
+    const SECRETS: &'static [&'static str];
+
     /// This kind's side of the context.
     fn side(context: &Context) -> &Side;
 
@@ -434,6 +437,9 @@ pub(super) fn forget<K: Kind>(context: &Context, key: &Key) {
                 context.dataflows.wake(sibling);
             }
             context.sources.wake(source.clone());
+        }
+        if let Dependency::Dataset(dataset) = dependency {
+            context.datasets.wake(dataset.clone());
         }
     }
     context.secrets.dropped(context, dropped);

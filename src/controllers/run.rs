@@ -40,6 +40,8 @@ const STORE_PAUSE: Duration = Duration::from_millis(500);
 pub struct Wakes {
     /// For `CustomerIoSource`.
     pub sources: UnboundedReceiver<Key>,
+    /// For `AepDataset`.
+    pub datasets: UnboundedReceiver<Key>,
     /// For `AepDataflow`.
     pub dataflows: UnboundedReceiver<Key>,
     /// For Secrets in use.
@@ -51,8 +53,8 @@ struct Shared {
     metrics: Arc<Metrics>,
 }
 
-/// Runs both controllers until `stop`; reconciles under way are finished. `ready` is cancelled (as a
-/// token that nobody takes back) once both have seen everything there is.
+/// Runs the controllers until `stop`; reconciles under way are finished. `ready` is cancelled (as a
+/// token that nobody takes back) once all have seen everything there is.
 pub async fn run(
     context: Arc<Context>,
     wakes: Wakes,
@@ -70,6 +72,12 @@ pub async fn run(
         on_secrets(sources, &context, keep_in_use),
         Arc::clone(&shared),
     );
+    let datasets = controller::<AepDataset>(&context, wakes.datasets, &stop);
+    let dataset_store = datasets.store();
+    let datasets = drain(
+        on_secrets(datasets, &context, |_, _| {}),
+        Arc::clone(&shared),
+    );
     let dataflows = controller::<AepDataflow>(&context, wakes.dataflows, &stop);
     let dataflow_store = dataflows.store();
     let dataflows = drain(
@@ -83,12 +91,13 @@ pub async fn run(
         let seen = async {
             futures::join!(
                 source_store.wait_until_ready(),
+                dataset_store.wait_until_ready(),
                 dataflow_store.wait_until_ready()
             )
         };
         tokio::select! {
             biased;
-            (Ok(()), Ok(())) = seen => ready.cancel(),
+            (Ok(()), Ok(()), Ok(())) = seen => ready.cancel(),
             () = stop.cancelled() => {}
             else => {}
         }
@@ -103,7 +112,7 @@ pub async fn run(
             ) => {}
         }
     };
-    futures::join!(sources, dataflows, in_use, readiness, turns);
+    futures::join!(sources, datasets, dataflows, in_use, readiness, turns);
 }
 
 /// A controller whose own watch is of metadata, without what nobody reads, and silent about the
@@ -202,9 +211,7 @@ fn on_secrets<K: Kind>(
 /// A Secret in use that came, changed or is going.
 fn keep_in_use(context: &Context, secret: &PartialObjectMeta<Secret>) {
     let used = Dependency::Secret(key_of(secret));
-    context
-        .secrets
-        .saw(secret, context.sources.dependencies.has_dependents(&used));
+    context.secrets.saw(secret, context.is_named(&used));
 }
 
 fn on_sources(

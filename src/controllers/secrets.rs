@@ -29,10 +29,11 @@ use tracing::{debug, info, warn};
 use crate::plan::Failure;
 use crate::plan::secret_use::{SecretState, Users, Verdict, decide};
 use crate::resources::conditions::Reason;
-use crate::resources::{AepDataflow, CustomerIoSource, FINALIZER, IN_USE};
+use crate::resources::{AepDataflow, AepDataset, CustomerIoSource, FINALIZER, IN_USE};
 
 use super::context::Context;
 use super::dependencies::{Dependency, Key};
+use super::reconcile::Kind;
 use super::record::{RecordError, within};
 
 /// After a start, until every resource has had its first reconcile and the index knows who uses what.
@@ -77,7 +78,7 @@ impl Secrets {
         }
     }
 
-    /// A Secret as a watch shows it; `used`: whether a source is known to name it.
+    /// A Secret as a watch shows it; `used`: whether a resource is known to name it.
     pub fn saw(&self, secret: &PartialObjectMeta<Secret>, used: bool) {
         let key = Key::new(secret.namespace().unwrap_or_default(), secret.name_any());
         let (held, going) = (
@@ -100,7 +101,7 @@ impl Secrets {
     /// end, is looked at.
     pub fn dropped(&self, context: &Context, dependencies: Vec<Dependency>) {
         for dependency in dependencies {
-            let used = context.sources.dependencies.has_dependents(&dependency);
+            let used = context.is_named(&dependency);
             if let Dependency::Secret(key) = dependency
                 && (!used || self.known().going.contains_key(&key))
             {
@@ -136,7 +137,7 @@ impl Secrets {
     async fn visit(&self, context: &Context, look: &Look) -> Result<Option<Duration>, RecordError> {
         let Look { key, unused } = look;
         let secret_key = Dependency::Secret(key.clone());
-        if *unused && context.sources.dependencies.has_dependents(&secret_key) {
+        if *unused && context.is_named(&secret_key) {
             return Ok(None);
         }
         let changing = self.changing.lock().await;
@@ -151,11 +152,14 @@ impl Secrets {
             held: is_held(&secret),
             going_for: self.going_for(key, &secret),
         };
-        let sources = sources_of(context, key).await?;
-        let users = match sources.as_slice() {
-            [] => Users::None,
-            sources if sources.iter().any(is_going) => Users::Going,
-            _ => Users::Some,
+        let sources = users_of::<CustomerIoSource>(context, key).await?;
+        let datasets = users_of::<AepDataset>(context, key).await?;
+        let users = if sources.iter().any(is_going) || datasets.iter().any(is_going) {
+            Users::Going
+        } else if sources.is_empty() && datasets.is_empty() {
+            Users::None
+        } else {
+            Users::Some
         };
         let mut verdict = decide(self.protect, state, users);
         if verdict == Verdict::LookCloser {
@@ -315,21 +319,16 @@ impl Due {
     }
 }
 
-/// The sources that name the Secret and hold, or may hold, something in AEP. Dataflows need no list of
+/// The sources or datasets that name the Secret and hold, or may hold, something in AEP. Dataflows need no list of
 /// their own: a source stays as long as one on it holds something.
-async fn sources_of(
+async fn users_of<K: Kind>(
     context: &Context,
     key: &Key,
-) -> Result<Vec<PartialObjectMeta<CustomerIoSource>>, RecordError> {
-    let api: Api<PartialObjectMeta<CustomerIoSource>> =
-        Api::namespaced(context.client.clone(), &key.namespace);
+) -> Result<Vec<PartialObjectMeta<K>>, RecordError> {
+    let api: Api<PartialObjectMeta<K>> = Api::namespaced(context.client.clone(), &key.namespace);
     let mut found = Vec::new();
-    for field in [
-        "spec.credentialsRef.name",
-        "spec.customerIo.appApiKeyRef.name",
-    ] {
-        let selector = format!("{field}={}", key.name);
-        let params = ListParams::default().fields(&selector);
+    for field in K::SECRETS {
+        let params = ListParams::default().fields(&format!("{field}={}", key.name));
         found.extend(listed(within(api.list(&params)).await)?);
     }
     found.retain(|source| source.finalizers().iter().any(|name| name == FINALIZER));

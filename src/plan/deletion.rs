@@ -6,7 +6,8 @@
 //! 2. What stands is read: what carries another's marker, or none but `released`, is not ours any more
 //!    and is let go of. No marker at all is ours by its id; a 404 proves nothing, a label hides objects.
 //! 3. `Delete`: a flow goes first, then its target connection, then its mapping set; a source connection
-//!    only when no flow names it. `Retain`: the marker becomes `released`, where AEP lets it be changed.
+//!    only when no flow names it; a dataset before its schema before its field group. `Retain`: the marker becomes
+//!    `released`, where AEP lets it be changed.
 //!
 //! A webhook carries no marker: it is known by where it sends to ([`Trace`]), ours by its id or its name. It goes
 //! before the flow it sends to; one that a changed key does not show may stand in another workspace.
@@ -14,10 +15,11 @@
 use k8s_openapi::jiff::Timestamp;
 
 use crate::customer_io::Endpoint;
-use crate::platform::{Etag, PatchOperation};
+use crate::platform::{Dataset, Etag, PatchOperation};
 use crate::resources::conditions::Reason;
 use crate::resources::lifecycle::DeletionPolicy;
 
+use super::desired_dataset::{OWNER_TAG, RELEASED_TAG, is_tagged};
 use super::failure::Failure;
 use super::marker::{Ending, Identity, released};
 use super::subscription::Other;
@@ -127,6 +129,18 @@ impl Sight {
                     "it belongs to {namespace}/{name} of owner {owner} now"
                 ))
             }
+        }
+    }
+
+    /// The same for a dataset, whose tag says it too.
+    pub fn of_dataset(identity: &Identity, dataset: &Dataset) -> Self {
+        let etag = Etag::default();
+        match Self::of(identity, &dataset.description, &etag) {
+            Self::Plain if is_tagged(dataset, identity) => Self::Marked {
+                released: released(&dataset.description),
+                etag,
+            },
+            sight => sight,
         }
     }
 }
@@ -303,7 +317,13 @@ impl Way {
         }
         // The target connection first: AEP refuses it in so many words for as long as it takes to delete the
         // flow. A mapping set that is refused is taken for one that cannot be deleted at all.
-        for kind in [RemoteKind::TargetConnection, RemoteKind::MappingSet] {
+        for kind in [
+            RemoteKind::TargetConnection,
+            RemoteKind::MappingSet,
+            RemoteKind::Dataset,
+            RemoteKind::Schema,
+            RemoteKind::FieldGroup,
+        ] {
             if let Some(plan) = run(of(&[kind]).into_iter().map(delete)) {
                 return plan;
             }
@@ -343,7 +363,7 @@ impl Way {
                 kind: *kind,
                 id: id.clone(),
                 etag: etag.clone(),
-                operations: vec![PatchOperation::replace("/description", released.as_str())],
+                operations: release(*kind, released),
             })
         });
         run(patches).unwrap_or(Plan::Done)
@@ -387,6 +407,18 @@ impl Way {
     fn has_twins(&self, kind: RemoteKind) -> bool {
         self.twins.iter().any(|(of, _)| *of == kind)
     }
+}
+
+/// What takes this resource's ownership off an object.
+fn release(kind: RemoteKind, released: &str) -> Vec<PatchOperation> {
+    if kind == RemoteKind::Dataset {
+        // It may be ours by its tag alone, and have no description to replace.
+        return vec![
+            PatchOperation::add("/description", released),
+            PatchOperation::set_tag(OWNER_TAG, RELEASED_TAG),
+        ];
+    }
+    vec![PatchOperation::replace("/description", released)]
 }
 
 fn run(steps: impl Iterator<Item = Step>) -> Option<Plan> {

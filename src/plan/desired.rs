@@ -25,7 +25,7 @@ pub struct Label {
 }
 
 impl Label {
-    fn new(name: Option<&str>, description: Option<&str>, identity: &Identity) -> Self {
+    pub(super) fn new(name: Option<&str>, description: Option<&str>, identity: &Identity) -> Self {
         let default = || format!("{}.{}", identity.namespace, identity.name);
         Self {
             name: name.map_or_else(default, str::to_owned),
@@ -57,7 +57,7 @@ impl Label {
     ) -> Vec<PatchOperation> {
         let mut operations = Vec::new();
         if name != self.name {
-            operations.push(set("/name", name, &self.name));
+            operations.push(set(name_path(kind), name, &self.name));
         }
         let ours = identity.marker(kind, kept_attempt(kind, identity, description));
         let stands = Marker::split(description).is_some_and(|(text, marker)| {
@@ -74,8 +74,17 @@ impl Label {
         label_hash(&self.name, &self.description(&identity.marker(kind, 1)))
     }
 
-    fn description(&self, marker: &Marker) -> String {
+    /// The description with the marker at its end.
+    pub(super) fn description(&self, marker: &Marker) -> String {
         marker.end(self.description.as_deref())
+    }
+}
+
+/// What the Schema Registry calls a title, others call a name.
+fn name_path(kind: RemoteKind) -> &'static str {
+    match kind {
+        RemoteKind::FieldGroup | RemoteKind::Schema => "/title",
+        _ => "/name",
     }
 }
 

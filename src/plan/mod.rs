@@ -5,10 +5,10 @@
 //! folds the outcomes into what is known, and asks again, until the plan is [`Plan::Done`],
 //! [`Plan::Wait`] or [`Plan::Stop`].
 //!
-//! - [`desired`]: spec to remote objects. A new field of a remote object goes here.
+//! - [`desired`], [`desired_dataset`]: spec to remote objects. A new field of a remote object goes here.
 //! - [`remote`]: the kinds of remote object and how much is known of one.
 //! - [`marker`]: the ownership marker in every description.
-//! - [`source`], [`dataflow`]: the planners; [`deletion`] is the way back.
+//! - [`source`], [`dataset`], [`dataflow`]: the planners; [`deletion`] is the way back.
 //! - [`subscription`]: the planner of the webhook, and how it and the flow take turns.
 //! - [`adopt`]: what stands already becomes a resource's own.
 //! - [`target`]: what `spec.target` comes to; [`question`] is what has to be asked for that.
@@ -27,8 +27,10 @@
 pub mod adopt;
 pub mod claim;
 pub mod dataflow;
+pub mod dataset;
 pub mod deletion;
 pub mod desired;
+pub mod desired_dataset;
 pub mod drift;
 pub mod failure;
 pub mod ingestion;

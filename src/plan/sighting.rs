@@ -7,7 +7,9 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::platform::{Flow, FlowState, MappingSet, SourceConnection, TargetConnection};
+use crate::platform::{
+    Dataset, FieldGroup, Flow, FlowState, MappingSet, Schema, SourceConnection, TargetConnection,
+};
 
 use super::RemoteKind;
 use super::marker::{Identity, Marker};
@@ -137,6 +139,31 @@ impl From<&MappingSet> for Sighted {
             aspects: Aspects::default(),
             ..sighted(RemoteKind::MappingSet, &it.id, "", &it.name, 0)
         }
+    }
+}
+
+impl From<&FieldGroup> for Sighted {
+    fn from(it: &FieldGroup) -> Self {
+        sighted(
+            RemoteKind::FieldGroup,
+            &it.id,
+            &it.title,
+            &it.description,
+            0,
+        )
+    }
+}
+
+impl From<&Schema> for Sighted {
+    fn from(it: &Schema) -> Self {
+        sighted(RemoteKind::Schema, &it.id, &it.title, &it.description, 0)
+    }
+}
+
+impl From<&Dataset> for Sighted {
+    fn from(it: &Dataset) -> Self {
+        let kind = RemoteKind::Dataset;
+        sighted(kind, &it.id, &it.name, &it.description, it.created)
     }
 }
 

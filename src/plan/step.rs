@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::customer_io::{Endpoint, WebhookSettings};
 use crate::platform::{
-    Etag, FlowAction, NewFlow, NewMappingSet, NewSourceConnection, NewTargetConnection,
-    PatchOperation,
+    Etag, FlowAction, NewDataset, NewFieldGroup, NewFlow, NewMappingSet, NewSchema,
+    NewSourceConnection, NewTargetConnection, PatchOperation,
 };
 use crate::resources::conditions::Reason;
 
@@ -46,11 +46,17 @@ pub struct Wait {
 pub enum Step {
     /// Find the object that attempt `attempt` may have made, by its marker.
     LookUp { kind: RemoteKind, attempt: i64 },
+    /// The same for a kind whose titles are unique.
+    LookUpTitle {
+        kind: RemoteKind,
+        attempt: i64,
+        title: String,
+    },
     /// Read the object as it stands now.
     Read { kind: RemoteKind, id: String },
     /// Create an object. Its intent, with the attempt, is written down before the call is made.
     Create { attempt: i64, body: Body },
-    /// Change a connection or flow, if it still has this etag.
+    /// Change an object, if it still has this etag; the Schema Registry and the Catalog know none.
     Patch {
         kind: RemoteKind,
         id: String,
@@ -104,6 +110,9 @@ pub enum Body {
     MappingSet(NewMappingSet),
     Flow(NewFlow),
     Subscription(WebhookSettings),
+    FieldGroup(NewFieldGroup),
+    Schema(NewSchema),
+    Dataset(NewDataset),
 }
 
 impl Body {
@@ -115,6 +124,9 @@ impl Body {
             Self::MappingSet(_) => RemoteKind::MappingSet,
             Self::Flow(_) => RemoteKind::Flow,
             Self::Subscription(_) => RemoteKind::Subscription,
+            Self::FieldGroup(_) => RemoteKind::FieldGroup,
+            Self::Schema(_) => RemoteKind::Schema,
+            Self::Dataset(_) => RemoteKind::Dataset,
         }
     }
 }
@@ -124,6 +136,7 @@ impl Step {
     pub fn kind(&self) -> RemoteKind {
         match self {
             Self::LookUp { kind, .. }
+            | Self::LookUpTitle { kind, .. }
             | Self::Read { kind, .. }
             | Self::Patch { kind, .. }
             | Self::Delete { kind, .. } => *kind,
@@ -187,6 +200,7 @@ impl Step {
         matches!(
             self,
             Self::LookUp { .. }
+                | Self::LookUpTitle { .. }
                 | Self::Read { .. }
                 | Self::FindUsers { .. }
                 | Self::Ask(_)
@@ -208,7 +222,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = self.kind().title();
         match self {
-            Self::LookUp { .. } => write!(f, "look up {kind}"),
+            Self::LookUp { .. } | Self::LookUpTitle { .. } => write!(f, "look up {kind}"),
             Self::Read { id, .. } => write!(f, "read {kind} {id}"),
             Self::Create { .. } => write!(f, "create {kind}"),
             Self::Patch { id, .. } | Self::UpdateMappingSet { id, .. } => {

@@ -186,7 +186,10 @@ impl World {
                         body(it),
                         json!({"id": id, "etag": etag, "state": "initializing", "options": {}}),
                     ),
-                    Body::Subscription(_) => panic!("no webhook is planned here"),
+                    Body::Subscription(_)
+                    | Body::FieldGroup(_)
+                    | Body::Schema(_)
+                    | Body::Dataset(_) => panic!("{step} is not of these resources"),
                 });
             }
             Step::Patch {
@@ -226,6 +229,7 @@ impl World {
             | Step::FindSubscription { .. }
             | Step::SeeSubscription { .. }
             | Step::UpdateSubscription { .. } => panic!("{step} is no way forward"),
+            Step::LookUpTitle { .. } => panic!("{step} is not of these resources"),
         }
     }
 

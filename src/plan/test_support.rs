@@ -4,7 +4,10 @@ use kube::ResourceExt as _;
 use proptest::prelude::*;
 
 use crate::resources::aep_dataflow::{DesiredState, MappingRow};
-use crate::resources::{AepDataflow, AepDataflowSpec, CustomerIoSource, CustomerIoSourceSpec};
+use crate::resources::{
+    AepDataflow, AepDataflowSpec, AepDataset, AepDatasetSpec, CustomerIoSource,
+    CustomerIoSourceSpec,
+};
 
 use super::Plan;
 use super::desired::{DesiredDataflow, DesiredSource};
@@ -32,6 +35,13 @@ pub(super) fn dataflow() -> (Identity, AepDataflowSpec) {
     let text = include_str!("../../deploy/samples/tutorial/4-dataflow.yaml");
     let dataflow: AepDataflow = serde_saphyr::from_str(text).unwrap();
     (identity(&dataflow, "7f1b3c22"), dataflow.spec)
+}
+
+/// The sample dataset.
+pub(super) fn dataset() -> (Identity, AepDatasetSpec) {
+    let text = include_str!("../../deploy/samples/dataset/1-dataset.yaml");
+    let dataset: AepDataset = serde_saphyr::from_str(text).unwrap();
+    (identity(&dataset, "3c9d2e33"), dataset.spec)
 }
 
 /// What the tutorial's source should be.

@@ -108,6 +108,11 @@ impl Schema {
         ids.filter(|id| !id.is_empty() && !id.starts_with('#'))
     }
 
+    /// Where in the schema a field group is named, by its `$id`.
+    pub fn position_of(&self, id: &str) -> Option<usize> {
+        self.all_of.iter().position(|part| part.to == id)
+    }
+
     /// The account and the client id of the last change; empty when not told.
     pub fn author(&self) -> (&str, &str) {
         self.metadata.author()
@@ -118,6 +123,11 @@ impl PatchOperation {
     /// Adds a field group to a schema, by its `$id`.
     pub fn add_field_group(id: &str) -> Self {
         Self::add("/allOf/-", json!({"$ref": id}))
+    }
+
+    /// Names another field group, by its `$id`, at a place of a schema that names one ([`Schema::position_of`]).
+    pub fn put_field_group(position: usize, id: &str) -> Self {
+        Self::replace(&format!("/allOf/{position}"), json!({"$ref": id}))
     }
 }
 

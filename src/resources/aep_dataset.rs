@@ -80,6 +80,7 @@ pub const TENANT: &str = "{tenant}";
 #[x_kube(validation = Rule::new("self.schema.title == oldSelf.schema.title").message("schema.title cannot be changed: AEP knows the schema by it. Create another AepDataset for a schema of the other title.").field_path(".schema.title"))]
 #[x_kube(validation = Rule::new("self.schema.class == oldSelf.schema.class").message("schema.class cannot be changed: AEP does not let a schema change its class. Create another AepDataset for a schema of the other class.").field_path(".schema.class"))]
 #[x_kube(validation = Rule::new("oldSelf.schema.fields.all(before, self.schema.fields.exists(now, now.path == before.path && now.type == before.type))").message("schema.fields may only grow: AEP lets no field be removed, renamed or given another type. Put the field back as it was; for another one add a field of another path.").field_path(".schema.fields"))]
+#[x_kube(validation = Rule::new("self.schema.fields.all(field, !self.schema.fields.exists(other, other.path.startsWith(field.path + '.')))").message("schema.fields: no field can lie below another one of the list, because a field has either a value or fields below it. Give one of the two another path.").field_path(".schema.fields"))]
 pub struct AepDatasetSpec {
     /// Name of the AEP sandbox, lower case, as in the `x-sandbox-name` header. Cannot be changed.
     #[schemars(schema_with = "fields::sandbox")]
@@ -139,7 +140,7 @@ pub struct DatasetSchema {
     pub class: SchemaClass,
     /// The organization's own fields in the schema, beside those of the class. Fields may be added; none may be removed
     /// or given another type.
-    #[schemars(length(min = 1, max = 200))]
+    #[schemars(length(min = 1, max = 100))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["path".into()]))]
     pub fields: Vec<SchemaField>,
 }
@@ -162,7 +163,7 @@ pub struct SchemaField {
     /// `:`, joined by dots, such as `_{tenant}.email`. The operator puts the organization's tenant id in the place of
     /// `{tenant}`; the id itself may stand there too.
     #[schemars(
-        length(min = 1, max = 256),
+        length(min = 1, max = 200),
         regex(
             pattern = r"^_(\{tenant\}|[A-Za-z0-9][A-Za-z0-9_-]*)(\.[A-Za-z0-9_][A-Za-z0-9_:-]*)+$"
         )
@@ -377,6 +378,23 @@ mod tests {
             let text = errors.to_string();
             assert!(text.contains(says) && text.contains(remedy), "{text}");
         }
+    }
+
+    #[test]
+    fn a_field_has_a_value_or_fields_below_it() {
+        let below = changed(|spec| {
+            spec.schema
+                .fields
+                .push(field("_{tenant}.email.domain", FieldKind::String));
+        });
+        let text = below.validate_cel().unwrap_err().to_string();
+        assert!(text.contains("below another one"), "{text}");
+        let beside = changed(|spec| {
+            spec.schema
+                .fields
+                .push(field("_{tenant}.email2", FieldKind::String));
+        });
+        beside.validate_cel().unwrap();
     }
 
     #[test]

@@ -49,6 +49,7 @@ struct Case {
     #[serde(default)]
     fill: BTreeMap<String, usize>,
     rows: Option<usize>,
+    fields: Option<usize>,
     field: Option<String>,
     #[serde(default)]
     says: String,
@@ -84,8 +85,20 @@ impl Case {
             let row = |n| json!({"source": format!("data.field{n}"), "destination": format!("_extconndev.f{n}")});
             set(&mut manifest, "/spec/mapping", (0..rows).map(row).collect());
         }
+        if let Some(fields) = self.fields {
+            set(&mut manifest, "/spec/schema/fields", long_fields(fields));
+        }
         manifest
     }
+}
+
+/// So many fields, with the longest paths there may be.
+fn long_fields(fields: usize) -> Value {
+    let field = |n| {
+        let path = format!("_{{tenant}}.{:x<187}{n:03}", "");
+        json!({"path": path, "type": "date-time"})
+    };
+    (0..fields).map(field).collect()
 }
 
 fn parent<'a>(manifest: &'a mut Value, pointer: &str) -> (&'a mut Value, String) {
@@ -649,12 +662,57 @@ fn a_source_shows_its_sandbox_and_wide_its_id() {
 }
 
 #[test]
+fn a_dataset_shows_its_id_and_wide_its_schema() {
+    let suite = Suite::get();
+    make(suite, "AepDataset", "shown", |_| ());
+    let status = json!({
+        "conditions": [{
+            "type": "Ready", "status": "True", "reason": "Succeeded", "message": "All stands.",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }],
+        "fieldGroup": {"id": "group-1"},
+        "schema": {"id": "schema-1", "majorVersion": 1},
+        "dataset": {"id": "dataset-1"},
+    });
+    let args = patch_status("aepds/shown", &status);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    suite.kubectl(&args, None);
+
+    let wide = table(&suite.kubectl(&["get", "aepds", "shown", "--output=wide", NAMESPACE], None));
+    let headers = ["NAME", "READY", "SANDBOX", "DATASET", "REASON", "AGE"];
+    assert_eq!(wide[0][..6], headers);
+    assert_eq!(wide[0][6..], ["SCHEMA", "FIELD GROUP", "MESSAGE"]);
+    let shown = ["shown", "True", "prod", "dataset-1", "Succeeded"];
+    assert_eq!(wide[1][..5], shown);
+    assert_eq!(wide[1][6..], ["schema-1", "group-1", "All stands."]);
+}
+
+/// The rules over fields cost the more the more fields there are, and the API server refuses what costs too much.
+#[test]
+fn a_dataset_with_the_most_and_longest_fields_can_be_changed() {
+    let suite = Suite::get();
+    make(suite, "AepDataset", "most-fields", |manifest| {
+        manifest["spec"]["schema"]["fields"] = long_fields(100);
+    });
+    let patch = r#"--patch={"spec": {"description": "other"}}"#;
+    let args = [
+        "patch",
+        "aepds/most-fields",
+        "--type=merge",
+        NAMESPACE,
+        patch,
+    ];
+    suite.kubectl(&args, None);
+}
+
+#[test]
 fn the_category_aep_lists_every_kind() {
     let suite = Suite::get();
     make(suite, "AepDataflow", "listed", |_| ());
     make(suite, "CustomerIoSource", "listed", |_| ());
+    make(suite, "AepDataset", "listed", |_| ());
     let listed = suite.kubectl(&["get", "aep", "--output=name", NAMESPACE], None);
-    for name in ["aepdataflow", "customeriosource"] {
+    for name in ["aepdataflow", "aepdataset", "customeriosource"] {
         let line = format!("{name}.aep-operator.dev/listed");
         assert!(listed.lines().any(|listed| listed == line), "{listed}");
     }
@@ -686,6 +744,7 @@ fn kubectl_explains_fields_by_short_name() {
             "Each destination may appear once",
         ),
         ("aepdf.status.inletUrl", "treat it as a secret"),
+        ("aepds.spec.deletionPolicy", "with all its data"),
     ] {
         let explained = suite.kubectl(&["explain", field], None);
         let flat = explained.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -240,9 +240,16 @@ fn change(
     } else {
         ("updatedBy", "updatedClient")
     };
-    if !matches!(kind, "schema" | "fieldGroup") {
-        merge(&mut edited, &json!({by: EDITOR, via: EDITOR_CLIENT}));
-    }
+    let signed = if matches!(kind, "schema" | "fieldGroup") {
+        json!({"meta:registryMetadata": {
+            "repo:lastModifiedDate": now,
+            "xdm:lastModifiedUserId": EDITOR,
+            "xdm:lastModifiedClientId": EDITOR_CLIENT,
+        }})
+    } else {
+        json!({by: EDITOR, via: EDITOR_CLIENT})
+    };
+    merge(&mut edited, &signed);
     merge(&mut edited, changes);
     if let Value::Object(edited) = edited {
         item.value = edited;

@@ -42,6 +42,8 @@ impl Kind for AepDataflow {
     type Subject<'a> = DataflowSubject<'a>;
 
     const WORD: &'static str = "aepdataflow";
+    // Its source's are its own, and keep that.
+    const SECRETS: &'static [&'static str] = &[];
 
     fn side(context: &Context) -> &Side {
         &context.dataflows

@@ -393,7 +393,7 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
         }
     }
 
-    fn keeps(&self, kind: RemoteKind) -> bool {
+    fn takes_along(&self, kind: RemoteKind) -> bool {
         kind != RemoteKind::MappingSet || self.dataflow.spec.mapping_set.is_none()
     }
 

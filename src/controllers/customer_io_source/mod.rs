@@ -25,6 +25,10 @@ impl Kind for CustomerIoSource {
     type Subject<'a> = SourceSubject;
 
     const WORD: &'static str = "customeriosource";
+    const SECRETS: &'static [&'static str] = &[
+        "spec.credentialsRef.name",
+        "spec.customerIo.appApiKeyRef.name",
+    ];
 
     fn side(context: &Context) -> &Side {
         &context.sources

@@ -259,7 +259,7 @@ impl<K: Kind> Run<'_, K> {
             subject.meet(kind, Fate::Missing, &self.record.status);
             return None;
         } else if let (Step::Patch { kind, id, .. }, Class::Rejected) = (&step, error.class)
-            && *kind != RemoteKind::Flow
+            && subject.keeps(*kind)
         {
             self.kept(subject, &step, id, error);
             return None;
@@ -276,6 +276,18 @@ impl<K: Kind> Run<'_, K> {
             failure,
             step: Some(Box::new(step)),
         })
+    }
+}
+
+/// What to think of an object that AEP keeps.
+fn left_behind(kind: RemoteKind, id: &str) -> String {
+    let title = kind.title();
+    match kind {
+        RemoteKind::FieldGroup | RemoteKind::Schema => format!(
+            "AEP did not delete {title} {id}, perhaps because something else uses it; it stays there. Delete it in AEP once \
+             nothing does; a resource of the same name and title takes it over."
+        ),
+        _ => format!("AEP did not delete {title} {id}; it stays there, unused. It can be ignored."),
     }
 }
 
@@ -320,11 +332,7 @@ fn done(step: &Step, outcome: &Outcome) -> Option<Note> {
             Outcome::Deleted {
                 id, gone: false, ..
             },
-        ) => Note::warning(
-            "LeftBehind",
-            step,
-            format!("AEP did not delete {title} {id}; it stays there, unused. It can be ignored."),
-        ),
+        ) => Note::warning("LeftBehind", step, left_behind(step.kind(), id)),
         _ => return None,
     })
 }

@@ -84,7 +84,7 @@ pub trait Subject<S: ManagedStatus>: Send {
     }
 
     /// Whether an object of `kind` that one of this resource's uses is its own, and is taken over with it.
-    fn keeps(&self, kind: RemoteKind) -> bool {
+    fn takes_along(&self, kind: RemoteKind) -> bool {
         let _ = kind;
         true
     }
@@ -103,6 +103,14 @@ pub trait Subject<S: ManagedStatus>: Send {
     fn met_many(&mut self, kind: RemoteKind, ids: &[String], status: &mut S) -> bool {
         let _ = (kind, ids, status);
         false
+    }
+
+    /// Whether an object of `kind` that AEP does not let be changed stays as it is; else the refusal is a failure.
+    fn keeps(&self, kind: RemoteKind) -> bool {
+        matches!(
+            kind,
+            RemoteKind::SourceConnection | RemoteKind::TargetConnection
+        )
     }
 
     /// The Event (reason and note) about a connection that AEP did not let be changed.

@@ -3,9 +3,11 @@
 //! What is particular to a service is in a file of its own; a new kind of remote object is created, read, looked
 //! up and deleted there, and handed on here.
 
+mod catalog;
 mod data_prep;
 mod flow_service;
 mod questions;
+pub(super) mod schema_registry;
 mod webhooks;
 
 use tokio::time::Instant;
@@ -18,8 +20,8 @@ use crate::plan::sighting::Sighted;
 use crate::plan::subscription::Other;
 use crate::plan::{Body, RemoteKind, Step};
 use crate::platform::{
-    ApiError, Class, Created, Deleted, Etag, Flow, MappingRef, MappingSet, Sandbox,
-    SourceConnection, TargetConnection,
+    ApiError, Class, Created, Dataset, Deleted, Etag, FieldGroup, Flow, MappingRef, MappingSet,
+    Sandbox, Schema, SourceConnection, TargetConnection,
 };
 
 use super::inventory::{Scope, recently};
@@ -56,6 +58,9 @@ pub enum Outcome {
         own: Option<Box<Webhook>>,
         others: Vec<Other>,
     },
+    FieldGroup(Box<FieldGroup>),
+    Schema(Box<Schema>),
+    Dataset(Box<Dataset>),
     /// A connection or flow was changed or acted on.
     Changed {
         kind: RemoteKind,
@@ -114,14 +119,28 @@ pub async fn execute(
             Ok(Outcome::WebhookWritten(Box::new(written)))
         }
         Step::LookUp { kind, attempt } => look_up(sandbox, scope, identity, *kind, *attempt).await,
+        Step::LookUpTitle {
+            kind,
+            attempt,
+            title,
+        } => {
+            let as_of = Instant::now();
+            let found = schema_registry::titled(sandbox, *kind, title).await?;
+            Ok(looked_up(identity, *kind, *attempt, found, as_of))
+        }
         Step::Patch {
             kind,
             id,
             etag,
             operations,
         } => {
-            let Created { id, etag } =
-                flow_service::patch(sandbox, *kind, id, etag, operations).await?;
+            let Created { id, etag } = match kind {
+                RemoteKind::FieldGroup | RemoteKind::Schema => {
+                    schema_registry::patch(sandbox, *kind, id, operations).await?
+                }
+                RemoteKind::Dataset => catalog::patch(sandbox, id, operations).await?,
+                _ => flow_service::patch(sandbox, *kind, id, etag, operations).await?,
+            };
             Ok(Outcome::Changed {
                 kind: *kind,
                 id,
@@ -158,6 +177,9 @@ async fn create(remotes: &Remotes, body: &Body) -> Result<Outcome, ApiError> {
             let etag = Etag::default();
             (Created { id, etag }, version)
         }
+        Body::FieldGroup(body) => schema_registry::create_field_group(sandbox, body).await?,
+        Body::Schema(body) => schema_registry::create_schema(sandbox, body).await?,
+        Body::Dataset(body) => (catalog::create(sandbox, body).await?, 0),
     };
     let kind = body.kind();
     Ok(Outcome::Created {
@@ -182,9 +204,10 @@ async fn read(remotes: &Remotes, kind: RemoteKind, id: &str) -> Result<Outcome, 
         }
         RemoteKind::Flow => Outcome::Flow(Box::new(sandbox.get_flow(id).await?)),
         RemoteKind::Subscription => Outcome::Webhook(Box::new(webhooks::read(remotes, id).await?)),
-        RemoteKind::FieldGroup | RemoteKind::Schema | RemoteKind::Dataset => {
-            return Err(never_made(kind));
+        RemoteKind::FieldGroup | RemoteKind::Schema => {
+            schema_registry::read(sandbox, kind, id).await?
         }
+        RemoteKind::Dataset => Outcome::Dataset(Box::new(sandbox.get_dataset(id).await?)),
     })
 }
 
@@ -196,22 +219,40 @@ async fn look_up(
     attempt: i64,
 ) -> Result<Outcome, ApiError> {
     let as_of = scope.ensure(sandbox, kind, Some(recently())).await?;
-    let mut found = if kind.is_listed() {
+    let found = if kind.is_listed() {
         scope.ours(kind, identity)
     } else {
         marked(sandbox, identity, kind, attempt).await?
     };
+    Ok(looked_up(identity, kind, attempt, found, as_of))
+}
+
+/// Of what a look-up showed, what `attempt` or one before may have made. Of field groups, schemas and datasets there
+/// is one for a title or tag, so what a resource of the same name made before counts too.
+fn looked_up(
+    identity: &Identity,
+    kind: RemoteKind,
+    attempt: i64,
+    mut found: Vec<Sighted>,
+    as_of: Instant,
+) -> Outcome {
+    let inherits = matches!(
+        kind,
+        RemoteKind::FieldGroup | RemoteKind::Schema | RemoteKind::Dataset
+    );
     found.retain(|it| {
-        it.marker
-            .as_ref()
-            .is_some_and(|marker| marker.identity == *identity && marker.attempt <= attempt)
+        it.marker.as_ref().is_some_and(|marker| {
+            let own = marker.identity == *identity && marker.attempt <= attempt;
+            let inherited = marker.identity != *identity && marker.identity.same_resource(identity);
+            own || (inherits && inherited)
+        })
     });
-    Ok(Outcome::LookedUp {
+    Outcome::LookedUp {
         kind,
         attempt,
         found,
         as_of,
-    })
+    }
 }
 
 /// Objects of a kind that is not listed for everybody and that carry the marker of the resource `identity`, of
@@ -227,6 +268,8 @@ pub async fn marked(
 ) -> Result<Vec<Sighted>, ApiError> {
     match kind {
         RemoteKind::MappingSet => data_prep::marked(sandbox, identity, attempt).await,
+        RemoteKind::FieldGroup | RemoteKind::Schema => schema_registry::all(sandbox, kind).await,
+        RemoteKind::Dataset => catalog::tagged(sandbox, identity).await,
         _ => Err(never_made(kind)),
     }
 }
@@ -241,7 +284,10 @@ async fn delete(remotes: &Remotes, kind: RemoteKind, id: &str) -> Result<bool, A
         RemoteKind::Flow => sandbox.delete_flow(id).await.map(done),
         RemoteKind::MappingSet => data_prep::delete(sandbox, id).await,
         RemoteKind::Subscription => webhooks::delete(remotes, id).await,
-        RemoteKind::FieldGroup | RemoteKind::Schema | RemoteKind::Dataset => Err(never_made(kind)),
+        RemoteKind::FieldGroup | RemoteKind::Schema => {
+            schema_registry::delete(sandbox, kind, id).await
+        }
+        RemoteKind::Dataset => sandbox.delete_dataset(id).await.map(done),
     }
 }
 

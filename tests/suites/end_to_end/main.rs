@@ -17,6 +17,8 @@
 mod adoption;
 mod changes;
 mod crowd;
+mod dataset;
+mod dataset_deletion;
 mod deletion;
 mod drift;
 mod events;

@@ -220,7 +220,7 @@ impl World {
         names
     }
 
-    /// Reconciles of both controllers since the operator started.
+    /// Reconciles of all controllers since the operator started.
     pub async fn reconciles(&self) -> u64 {
         let metrics = self.stack.metrics().await.unwrap();
         let counts = metrics
@@ -333,6 +333,24 @@ pub fn source(name: &str) -> Value {
             "description": "Streaming Source Connection for customer.io",
             "sandbox": "prod",
             "credentialsRef": {"name": "adobe-credentials"},
+        },
+    })
+}
+
+/// A dataset of its own with two fields.
+pub fn dataset(name: &str) -> Value {
+    json!({
+        "apiVersion": "aep-operator.dev/v1alpha1", "kind": "AepDataset",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {
+            "sandbox": "prod",
+            "credentialsRef": {"name": "adobe-credentials"},
+            "name": name,
+            "description": "Events of every campaign",
+            "schema": {"title": format!("Schema of {name}"), "description": "What Customer.io reports", "fields": [
+                {"path": "_{tenant}.email", "type": "string"},
+                {"path": "_{tenant}.sent.at", "type": "date-time"},
+            ]},
         },
     })
 }

@@ -1,0 +1,118 @@
+//! What an `AepDataset` depends on: its Secret, and, when it goes, the dataflows that still write into it.
+
+use kube::api::{Api, ListParams};
+use kube::{Resource as _, ResourceExt as _};
+
+use crate::controllers::context::Context;
+use crate::controllers::credentials::{self, Access};
+use crate::controllers::engine::End;
+use crate::controllers::managed::ManagedStatus as _;
+use crate::controllers::reconcile::Observed;
+use crate::controllers::record::{RecordError, within};
+use crate::plan::Failure;
+use crate::plan::pace::Pace;
+use crate::resources::conditions::Reason;
+use crate::resources::{AepDataflow, AepDataset};
+
+/// Names of dataflows in a message.
+const NAMED: usize = 5;
+
+/// The credentials.
+pub async fn access(
+    context: &Context,
+    dataset: &AepDataset,
+) -> Result<Observed<Access>, RecordError> {
+    let namespace = dataset.namespace().unwrap_or_default();
+    Ok(
+        match credentials::read(&context.client, &namespace, &dataset.spec).await? {
+            Ok(access) => Observed::Whole(access),
+            Err(failure) => Observed::Lacking(failure.into()),
+        },
+    )
+}
+
+/// The dataflows that keep this dataset from being deleted: their records land in it.
+pub async fn in_use(context: &Context, dataset: &AepDataset) -> Result<Option<End>, RecordError> {
+    let into_it = dataflows_into(context, dataset).await?;
+    let staying: Vec<String> = into_it
+        .iter()
+        .filter(|dataflow| dataflow.meta().deletion_timestamp.is_none())
+        .map(quoted)
+        .collect();
+    if !staying.is_empty() {
+        let message = format!(
+            "AepDataflow {} still writes into this dataset. Delete it; the dataset then goes by itself.",
+            listed(&staying)
+        );
+        return Ok(Some(
+            Failure::stalled(Reason::DeletionBlocked, message).into(),
+        ));
+    }
+    let going: Vec<String> = into_it.iter().map(quoted).collect();
+    Ok((!going.is_empty()).then(|| {
+        let message = format!(
+            "Waiting for AepDataflow {} to be deleted first.",
+            listed(&going)
+        );
+        Failure::passing(Reason::Deleting, message, Pace::Slow).into()
+    }))
+}
+
+fn quoted(dataflow: &AepDataflow) -> String {
+    format!("\"{}\"", dataflow.name_any())
+}
+
+/// The first few, and how many more.
+fn listed(names: &[String]) -> String {
+    let shown = names[..names.len().min(NAMED)].join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// The dataflows into this dataset that have, or may have, something in AEP.
+async fn dataflows_into(
+    context: &Context,
+    dataset: &AepDataset,
+) -> Result<Vec<AepDataflow>, RecordError> {
+    let namespace = dataset.namespace().unwrap_or_default();
+    let api: Api<AepDataflow> = Api::namespaced(context.client.clone(), &namespace);
+    let mut found = match within(api.list(&ListParams::default())).await {
+        Ok(list) => list.items,
+        // The definition of dataflows was uninstalled, and with it every dataflow.
+        Err(RecordError::Gone) => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let name = dataset.name_any();
+    found.retain(|dataflow| {
+        names(dataflow).as_deref() == Some(name.as_str())
+            && dataflow
+                .status
+                .as_ref()
+                .is_some_and(|status| !status.holdings().is_empty())
+    });
+    Ok(found)
+}
+
+/// The `AepDataset` that a dataflow names as its target.
+fn names(dataflow: &AepDataflow) -> Option<String> {
+    let spec = serde_json::to_value(&dataflow.spec).ok()?;
+    let name = spec.pointer("/target/datasetRef/name")?;
+    name.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_names_are_cut_and_counted() {
+        let names: Vec<String> = (1..=7).map(|n| format!("\"{n}\"")).collect();
+        assert_eq!(listed(&names[..1]), "\"1\"");
+        assert_eq!(
+            listed(&names),
+            "\"1\", \"2\", \"3\", \"4\", \"5\" and 2 more"
+        );
+    }
+}
