@@ -20,6 +20,7 @@
 //! - [`ingestion`]: runs and what is expected of them, to the condition `Ingesting`.
 //! - [`outputs`]: what becomes of the Secret with the inlet's addresses.
 //! - [`preflight`]: what an organization has to see before anything is made for it.
+//! - [`settling`]: how long a mapping waits for a field that is new in its schema.
 //! - [`secret_use`]: how long a Secret that somebody deletes has to stay.
 //! - [`failure`]: what went wrong to reason, words and pace; [`pace`] is how long to wait;
 //!   [`webhook_failure`] has the words about webhooks.
@@ -44,6 +45,7 @@ pub mod preflight;
 pub mod question;
 pub mod remote;
 pub mod secret_use;
+pub mod settling;
 pub mod sighting;
 pub mod source;
 mod step;

@@ -48,6 +48,11 @@ pub struct Checked {
 }
 
 impl Question {
+    /// Whether it is about the rows of a mapping.
+    pub fn is_about_rows(&self) -> bool {
+        matches!(self, Self::Mapping(_))
+    }
+
     /// The kind of object it is about.
     pub fn kind(&self) -> RemoteKind {
         match self {

@@ -21,6 +21,7 @@ use crate::plan::drift::Drift;
 use crate::plan::mapping_help::{self, Advice};
 use crate::plan::marker::{Identity, Marker};
 use crate::plan::question::Answer;
+use crate::plan::settling::Fields;
 use crate::plan::sighting::{Aspects, Expected, Sighted, mapping_hash, wiring_hash};
 use crate::plan::target::{Answers, Resolution, ResolvedTarget, Search, TargetView};
 use crate::plan::{Body, Failure, Fate, Known, Plan, RemoteKind, Step, Wait};
@@ -42,6 +43,8 @@ pub struct DataflowSubject<'a> {
     identity: Identity,
     sandbox: String,
     view: TargetView,
+    /// How far the fields of its dataset are.
+    fields: Fields,
     answers: Answers,
     aim: Aim,
     observed: ObservedDataflow,
@@ -199,6 +202,7 @@ impl<'a> DataflowSubject<'a> {
             identity,
             sandbox,
             view,
+            fields: surroundings.target.fields.clone(),
             answers,
             aim,
             observed,
@@ -240,6 +244,9 @@ impl<'a> DataflowSubject<'a> {
                 .filter_map(change_of)
                 .any(|change| self.changed.contains(&change))
         };
+        if let Some(hold) = self.fields.hold(&plan, self.context.clock.now()) {
+            return hold;
+        }
         match plan {
             Plan::Run(steps) if again(&steps) => Plan::Wait(Wait {
                 reason: Reason::Progressing,

@@ -3,14 +3,18 @@
 //! It is held like the source is: nothing is built on one that could go before this dataflow does, and one that is
 //! going is not built on.
 
+use std::time::Duration;
+
 use kube::ResourceExt as _;
 use kube::api::Api;
 
 use crate::controllers::context::Context;
 use crate::controllers::engine::End;
 use crate::controllers::record::{RecordError, within};
+use crate::plan::dataset::settled_at;
 use crate::plan::failure::Scope;
 use crate::plan::pace::Pace;
+use crate::plan::settling::Fields;
 use crate::plan::target::{ResolvedTarget, TargetView};
 use crate::plan::{Failure, Wait};
 use crate::platform::{EXPERIENCE_EVENT_CLASS, PROFILE_CLASS};
@@ -26,6 +30,8 @@ pub struct Seen {
     pub view: TargetView,
     /// Why nothing new may be built on it.
     pub obstacle: Option<End>,
+    /// How far its fields are.
+    pub fields: Fields,
     /// Changes whenever another try may fare better.
     pub version: String,
 }
@@ -48,10 +54,14 @@ pub async fn look(
         return Ok(Seen {
             obstacle: Some(waiting(message.clone())),
             view: TargetView::NotYet { message },
-            version: String::new(),
+            ..Seen::default()
         });
     };
-    Ok(seen(&dataset, scope))
+    let fields = fields(&dataset, context.settings.schema_settle);
+    Ok(Seen {
+        fields,
+        ..seen(&dataset, scope)
+    })
 }
 
 async fn read(
@@ -95,6 +105,7 @@ fn seen(dataset: &AepDataset, scope: &Scope) -> Seen {
     Seen {
         view,
         obstacle,
+        fields: Fields::default(),
         // Rows to a field that is new in the schema are refused until it stands there.
         version: format!(
             "{}/{:?}/{ready}",
@@ -104,6 +115,25 @@ fn seen(dataset: &AepDataset, scope: &Scope) -> Seen {
                 .as_ref()
                 .and_then(|it| it.observed_generation)
         ),
+    }
+}
+
+/// How far the fields are, of which AEP knows new ones after `settle`.
+fn fields(dataset: &AepDataset, settle: Duration) -> Fields {
+    let status = dataset.status.as_ref();
+    let ready = status.and_then(|status| find(&status.conditions, READY));
+    let stands = ready.is_some_and(|ready| {
+        ready.status == "True" && ready.observed_generation == dataset.metadata.generation
+    });
+    let changed = status.and_then(|status| status.fields_changed_at.as_ref());
+    let reason = ready.map_or("Progressing", |ready| match ready.reason.as_str() {
+        "Succeeded" => "Progressing",
+        reason => reason,
+    });
+    Fields {
+        dataset: dataset.name_any(),
+        behind: (!stands).then(|| reason.to_owned()),
+        settled_at: settled_at(changed.map(|time| time.0), settle),
     }
 }
 
