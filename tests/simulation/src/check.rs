@@ -9,6 +9,8 @@ use serde_json::Value;
 use crate::webhooks;
 use crate::world::{OWNER, World, marker_in};
 
+mod dataset;
+
 /// Which checks are in force.
 #[derive(Clone, Copy, Debug)]
 pub struct Checks {
@@ -36,14 +38,41 @@ struct Ours {
     retained: bool,
 }
 
-const KINDS: [&str; 4] = ["sourceConnection", "targetConnection", "mappingSet", "flow"];
+const KINDS: [&str; 7] = [
+    "sourceConnection",
+    "targetConnection",
+    "mappingSet",
+    "flow",
+    "fieldGroup",
+    "schema",
+    "dataset",
+];
+
+/// The resources of this operator, by the plurals of their kinds.
+const RESOURCES: [&str; 3] = ["customeriosources", "aepdatasets", "aepdataflows"];
+
+fn resources(world: &World) -> Vec<Value> {
+    let api = world.api();
+    let of = |plural: &&str| api.objects(plural);
+    RESOURCES.iter().flat_map(of).collect()
+}
+
+/// What names an object of this kind, if it is used.
+fn user_of(kind: &str) -> &'static str {
+    match kind {
+        "fieldGroup" => "schema",
+        "schema" => "dataset",
+        "dataset" => "targetConnection",
+        _ => "flow",
+    }
+}
 
 fn ours(world: &World) -> Vec<Ours> {
     let remote = world.remote();
     let list = |kind: &str| remote[kind].as_array().cloned().unwrap_or_default();
-    let flows: Vec<String> = list("flow").iter().map(Value::to_string).collect();
     let mut found = Vec::new();
     for kind in KINDS {
+        let users: Vec<String> = list(user_of(kind)).iter().map(Value::to_string).collect();
         let place = if kind == "mappingSet" {
             "name"
         } else {
@@ -62,7 +91,7 @@ fn ours(world: &World) -> Vec<Ours> {
                 continue;
             }
             let id = object["id"].as_str().unwrap_or_default().to_owned();
-            let used = kind == "flow" || flows.iter().any(|flow| flow.contains(&id));
+            let used = kind == "flow" || users.iter().any(|user| user.contains(&id));
             let name = who.rsplit('/').next().unwrap_or_default();
             let retained = world.is_retained(name);
             found.push(Ours {
@@ -114,7 +143,7 @@ pub fn never_two(world: &World) -> Result<(), String> {
 pub fn no_leak(world: &World) -> Result<(), String> {
     let api = world.api();
     let mut inlets = Vec::new();
-    for plural in ["customeriosources", "aepdataflows"] {
+    for plural in RESOURCES {
         for object in api.objects(plural) {
             inlets.extend(object["status"]["inletUrl"].as_str().map(str::to_owned));
             let text = object.to_string();
@@ -162,6 +191,12 @@ pub fn unsettled(world: &World, checks: Checks) -> Option<String> {
             return Some(wrong);
         }
     }
+    let datasets = objects("aepdatasets");
+    for dataset in &datasets {
+        if let Some(wrong) = dataset::wrong(dataset, &dataflows, (world, &remote)) {
+            return Some(wrong);
+        }
+    }
     let wrong = webhooks::orphan(world, &remote, &dataflows)
         .or_else(|| webhooks::sends_in_vain(world, &remote));
     if wrong.is_some() {
@@ -169,6 +204,7 @@ pub fn unsettled(world: &World, checks: Checks) -> Option<String> {
     }
     let known: Vec<(String, String)> = sources
         .iter()
+        .chain(&datasets)
         .chain(&dataflows)
         .map(|object| {
             let meta = &object["metadata"];
@@ -254,8 +290,8 @@ fn is_named(remote: &Value, id: &Value) -> bool {
 
 /// A Secret that goes when the deletions are done that need it, and that nobody can put back before.
 fn is_secret_going(world: &World) -> bool {
-    let any_going = |plural: &str| world.api().objects(plural).iter().any(deleting);
-    any_going("secrets") && (any_going("customeriosources") || any_going("aepdataflows"))
+    let secrets = world.api().objects("secrets");
+    secrets.iter().any(deleting) && resources(world).iter().any(deleting)
 }
 
 /// Such a Secret keeps a source from being made, and so its dataflows waiting: the deletion that holds the Secret may
@@ -318,6 +354,9 @@ fn wrong_dataflow(
         Ok("SourceInUse") if (rival || taken()) && !deleting(dataflow) => None,
         Ok("WaitingForSource") if (!stands || source_waits()) && !deleting(dataflow) => None,
         Ok("SecretMissing") if is_secret_going(world) && !deleting(dataflow) => None,
+        Ok("WaitingForDataset") if !deleting(dataflow) && dataset::is_lacking(dataflow, world) => {
+            None
+        }
         Ok("RemoteMissing") if !deleting(dataflow) && !heals(dataflow) && world.was_meddled() => {
             None
         }
@@ -399,9 +438,12 @@ fn wrong_mapping(dataflow: &Value, flow: &Value, remote: &Value) -> Option<Strin
     let (wanted, found) = (rows(&dataflow["spec"]["mapping"]), rows(&set["mappings"]));
     let stands = |row: &Value| {
         let text = row["value"].as_str().or(row["source"].as_str());
+        let text = text.or(row["expression"].as_str());
+        let destination = row["destination"].as_str().unwrap_or_default();
+        let destination = destination.replace("{tenant}", "extconndev");
         found.iter().any(|it| {
             let source = it["source"].as_str().unwrap_or_default();
-            it["destination"] == row["destination"]
+            it["destination"] == *destination
                 && source.trim_matches('"') == text.unwrap_or_default()
         })
     };
@@ -413,11 +455,7 @@ fn wrong_mapping(dataflow: &Value, flow: &Value, remote: &Value) -> Option<Strin
 
 /// How many resources are not ready and so are looked at now and then.
 pub fn waiting(world: &World) -> u64 {
-    let api = world.api();
-    let all = api
-        .objects("customeriosources")
-        .into_iter()
-        .chain(api.objects("aepdataflows"));
+    let all = resources(world).into_iter();
     all.filter(|object| ready(object).is_none_or(|ready| ready["status"] != "True"))
         .count() as u64
 }
@@ -433,10 +471,8 @@ fn sets_stay(world: &World) -> bool {
 
 /// Nothing of ours is left anywhere, but what this platform does not let go.
 pub fn nothing_left(world: &World) -> Result<(), String> {
-    for plural in ["customeriosources", "aepdataflows"] {
-        if let Some(object) = world.api().objects(plural).first() {
-            return Err(format!("still there after its deletion: {object}"));
-        }
+    if let Some(object) = resources(world).first() {
+        return Err(format!("still there after its deletion: {object}"));
     }
     let secrets = world.api().objects("secrets");
     if let Some(secret) = secrets

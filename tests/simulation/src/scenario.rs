@@ -74,6 +74,22 @@ pub enum Act {
     DeleteNamespace,
     /// A replica (counted from 1) is cut off from the API server for so many seconds.
     CutOff(u64, u64),
+    /// A dataset is made, or made again.
+    CreateDataset(usize),
+    /// It is deleted.
+    DeleteDataset(usize),
+    /// Its description changes.
+    DescribeDataset(usize),
+    /// Its schema gets one more field.
+    GrowDataset(usize),
+    /// Writes are stopped, or go on.
+    SuspendDataset(usize),
+    /// It is to be checked now.
+    RequestDataset(usize),
+    /// What is gone from the platform is made again for this dataset, from now on.
+    HealDataset(usize),
+    /// Somebody deletes a dataset in the platform.
+    LoseDataset,
     /// The API server restarts: every watch ends.
     EndWatches,
     /// The API server forgets the past: watches meet 410.
@@ -93,7 +109,11 @@ pub struct Scenario {
     pub sources: usize,
     /// Which source each dataflow is on.
     pub dataflows: Vec<usize>,
-    /// Which of them have a webhook in Customer.io from the beginning.
+    /// How many datasets there are.
+    pub datasets: usize,
+    /// Which of them each dataflow writes into; none: one that stands in the platform.
+    pub targets: Vec<Option<usize>>,
+    /// Which dataflows have a webhook in Customer.io from the beginning.
     pub subscribed: Vec<bool>,
     /// What is done, by milliseconds since the start.
     pub acts: Vec<(u64, Act)>,
@@ -199,15 +219,80 @@ impl Scenario {
             (dataflows.len(), calm_at),
             &mut acts,
         );
-        Self {
+        let mut scenario = Self {
             seed,
             options,
             sources,
+            datasets: 0,
+            targets: vec![None; dataflows.len()],
             dataflows,
             subscribed,
             acts,
             calm_at,
             replicas,
+        };
+        if dice.chance(400) {
+            datasets(&mut scenario, &mut dice);
+        }
+        scenario.options.action_needs_sub_op = dice.chance(100);
+        scenario.acts.sort_by_key(|(at, _)| *at);
+        scenario
+    }
+
+    /// Nothing happens, without end: one replica, and so many dataflows, each on a source of its own.
+    pub fn plain(dataflows: usize) -> Self {
+        Self {
+            seed: 1,
+            options: Options::default(),
+            sources: dataflows,
+            dataflows: (0..dataflows).collect(),
+            datasets: 0,
+            targets: vec![None; dataflows],
+            subscribed: vec![false; dataflows],
+            acts: Vec::new(),
+            calm_at: 0,
+            replicas: vec![vec![]],
+        }
+    }
+}
+
+/// Some dataflows write into datasets of our own.
+fn datasets(scenario: &mut Scenario, dice: &mut Dice) {
+    let count = dice.between(1, 2);
+    scenario.datasets = index(count);
+    for target in &mut scenario.targets {
+        let dataset = index(dice.between(0, count - 1));
+        *target = dice.chance(700).then_some(dataset);
+    }
+    for dataset in 0..scenario.datasets {
+        let latest = if dice.chance(300) {
+            scenario.calm_at
+        } else {
+            5_000
+        };
+        let at = dice.between(1, latest);
+        scenario.acts.push((at, Act::CreateDataset(dataset)));
+    }
+    for _ in 0..dice.between(0, 6) {
+        let at = dice.between(1_000, scenario.calm_at);
+        let dataset = index(dice.between(0, count - 1));
+        let act = match dice.between(0, 10) {
+            0..=1 => Act::DeleteDataset(dataset),
+            2 => Act::DescribeDataset(dataset),
+            3..=5 => Act::GrowDataset(dataset),
+            6 => Act::SuspendDataset(dataset),
+            7 => Act::RequestDataset(dataset),
+            8 => Act::HealDataset(dataset),
+            9 if dice.chance(300) => Act::LoseDataset,
+            _ => Act::CreateDataset(dataset),
+        };
+        scenario.acts.push((at, act));
+        if let Act::DeleteDataset(it) = act
+            && dice.chance(700)
+        {
+            let pause = dice.pick(&[1, 2_000, 60_000, 300_000]).copied();
+            let again = at + pause.unwrap_or(1);
+            scenario.acts.push((again, Act::CreateDataset(it)));
         }
     }
 }

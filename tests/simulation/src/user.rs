@@ -33,6 +33,10 @@ fn dataflows(name: &str) -> String {
     format!("/apis/aep-operator.dev/v1alpha1/namespaces/{NAMESPACE}/aepdataflows{name}")
 }
 
+fn datasets(name: &str) -> String {
+    format!("/apis/aep-operator.dev/v1alpha1/namespaces/{NAMESPACE}/aepdatasets{name}")
+}
+
 fn secrets(name: &str) -> String {
     format!("/api/v1/namespaces/{NAMESPACE}/secrets{name}")
 }
@@ -79,13 +83,23 @@ impl User {
                 return self.create(&sources(""), &manifest);
             }
             Act::CreateDataflow(it) => {
-                let on = self.scenario.dataflows.get(it).copied().unwrap_or_default();
-                let mut manifest = dataflow(it, on);
+                let mut manifest = dataflow(it, &self.scenario);
                 if self.scenario.subscribed.get(it) == Some(&true) {
                     manifest["spec"]["subscription"] = subscription();
                 }
                 return self.create(&dataflows(""), &manifest);
             }
+            Act::CreateDataset(it) => return self.create(&datasets(""), &dataset(it)),
+            Act::DeleteDataset(it) => self.delete(&dataset_path(it)),
+            Act::DescribeDataset(it) => self.patch(
+                &dataset_path(it),
+                &json!({"spec": {"description": format!("Described {number}")}}),
+            ),
+            Act::GrowDataset(it) => self.grow(&dataset_path(it), number),
+            Act::SuspendDataset(it) => self.suspend(&dataset_path(it)),
+            Act::RequestDataset(it) => self.request(&dataset_path(it)),
+            Act::HealDataset(it) => self.patch(&dataset_path(it), &heal()),
+            Act::LoseDataset => self.lose_dataset(),
             Act::SubscribeDataflow(it) => {
                 let path = dataflow_path(it);
                 let (_, now) = self.world.kubectl(Method::GET, &path, None);
@@ -118,10 +132,11 @@ impl User {
                 &dataflow_path(it),
                 &json!({"spec": {"description": format!("Described {number}")}}),
             ),
-            Act::MapDataflow(it) => self.patch(
-                &dataflow_path(it),
-                &json!({"spec": {"mapping": mapping(number)}}),
-            ),
+            Act::MapDataflow(it) => {
+                let ours = matches!(self.scenario.targets.get(it), Some(Some(_)));
+                let rows = mapping(number, ours);
+                self.patch(&dataflow_path(it), &json!({"spec": {"mapping": rows}}));
+            }
             Act::SwitchDataflow(it) => {
                 let path = dataflow_path(it);
                 let (_, now) = self.world.kubectl(Method::GET, &path, None);
@@ -184,8 +199,9 @@ impl User {
 
     fn all(&self) -> Vec<String> {
         let sources = (0..self.scenario.sources).map(source_path);
+        let datasets = (0..self.scenario.datasets).map(dataset_path);
         let dataflows = (0..self.scenario.dataflows.len()).map(dataflow_path);
-        sources.chain(dataflows).collect()
+        sources.chain(datasets).chain(dataflows).collect()
     }
 
     fn client_secret(&self) -> String {
@@ -248,6 +264,28 @@ impl User {
 
     fn patch(&self, path: &str, change: &Value) {
         self.world.kubectl(Method::PATCH, path, Some(change));
+    }
+
+    /// One more field, which no mapping names.
+    fn grow(&self, path: &str, number: u64) {
+        let (_, now) = self.world.kubectl(Method::GET, path, None);
+        let Some(mut fields) = now["spec"]["schema"]["fields"].as_array().cloned() else {
+            return;
+        };
+        let field = format!("_{{tenant}}.grown{number}");
+        fields.push(json!({"path": field, "type": "string"}));
+        self.patch(path, &json!({"spec": {"schema": {"fields": fields}}}));
+    }
+
+    /// Somebody deletes a dataset of ours, not the one that stands there from the start.
+    fn lose_dataset(&self) {
+        let remote = self.world.remote();
+        let all = remote["dataset"].as_array().into_iter().flatten();
+        let ours = |it: &&Value| it["id"] != EXISTING;
+        if let Some(id) = all.filter(ours).find_map(|it| it["id"].as_str()) {
+            let edit = json!({"kind": "dataset", "id": id, "delete": true});
+            self.world.meddle(&edit);
+        }
     }
 
     fn suspend(&self, path: &str) {
@@ -335,16 +373,46 @@ fn source(number: usize) -> Value {
     })
 }
 
-fn dataflow(number: usize, source: usize) -> Value {
+/// The tutorial's dataset, which stands from the start.
+const EXISTING: &str = "63ec807d3f5ce91bd2d06c65";
+
+fn dataflow(number: usize, scenario: &Scenario) -> Value {
+    let source = scenario.dataflows.get(number).copied().unwrap_or_default();
+    let dataset = scenario.targets.get(number).copied().flatten();
+    let target = match dataset {
+        Some(dataset) => json!({"datasetRef": {"name": format!("t{dataset}")}}),
+        None => json!({"existing": {
+            "datasetId": EXISTING,
+            "schema": {"id": "https://ns.adobe.com/extconndev/schemas/945546112b746524bfd9f1264b26c2b7d8e7f5b7fadb953a"},
+        }}),
+    };
     json!({
         "metadata": {"name": format!("d{number}")},
         "spec": {
             "sourceRef": {"name": format!("s{source}")},
-            "target": {"existing": {
-                "datasetId": "63ec807d3f5ce91bd2d06c65",
-                "schema": {"id": "https://ns.adobe.com/extconndev/schemas/945546112b746524bfd9f1264b26c2b7d8e7f5b7fadb953a"},
-            }},
-            "mapping": mapping(0),
+            "target": target,
+            "mapping": mapping(0, dataset.is_some()),
+        },
+    })
+}
+
+fn dataset_path(number: usize) -> String {
+    datasets(&format!("/t{number}"))
+}
+
+/// The data goes with the dataset here: nothing is to be left.
+fn dataset(number: usize) -> Value {
+    let field = |path: &str| json!({"path": format!("_{{tenant}}.{path}"), "type": "string"});
+    json!({
+        "metadata": {"name": format!("t{number}")},
+        "spec": {
+            "sandbox": "prod",
+            "credentialsRef": {"name": SECRET},
+            "schema": {
+                "title": format!("Events {number}"),
+                "fields": [field("event_id0"), field("metricx")],
+            },
+            "deletionPolicy": "Delete",
         },
     })
 }
@@ -353,9 +421,21 @@ fn subscription() -> Value {
     json!({"customerIo": {"events": ["email_*", "customer_subscribed"]}})
 }
 
-fn mapping(number: u64) -> Value {
-    json!([
-        {"source": "event_id", "destination": "_extconndev.event_id0"},
-        {"value": format!("v{number}"), "destination": "_extconndev.metricx"},
-    ])
+/// Seconds since 1970 as a date.
+const EVENT_TIME: &str = r#"dformat(timestamp*1000, "yyyy-MM-dd'T'HH:mm:ss.SSSX")"#;
+
+/// Rows for the dataset that stands from the start, or for one of ours.
+fn mapping(number: u64, ours: bool) -> Value {
+    let (tenant, mut rows) = if ours {
+        let event = [
+            json!({"source": "event_id", "destination": "_id"}),
+            json!({"expression": EVENT_TIME, "destination": "timestamp"}),
+        ];
+        ("_{tenant}", event.to_vec())
+    } else {
+        ("_extconndev", Vec::new())
+    };
+    rows.push(json!({"source": "event_id", "destination": format!("{tenant}.event_id0")}));
+    rows.push(json!({"value": format!("v{number}"), "destination": format!("{tenant}.metricx")}));
+    Value::Array(rows)
 }

@@ -10,7 +10,10 @@ use simulation::scenario::{Act, Scenario};
 use simulation::weather::Weather;
 
 /// A step by method and path, and what users do to have it taken.
-fn steps() -> Vec<(&'static str, &'static str, Vec<Act>)> {
+type Step = (&'static str, &'static str, Vec<Act>);
+
+/// The steps of a dataflow into a dataset that stands.
+fn narrow() -> Vec<Step> {
     let change = |act| vec![act];
     let delete = || vec![Act::DeleteDataflow(0), Act::DeleteSource(0)];
     vec![
@@ -26,39 +29,69 @@ fn steps() -> Vec<(&'static str, &'static str, Vec<Act>)> {
         ("DELETE", "targetConnections/*", delete()),
         ("DELETE", "mappingSets/*", delete()),
         ("DELETE", "sourceConnections/*", delete()),
-        ("POST", "v1/reporting_webhooks", vec![]),
-        ("PUT", "v1/reporting_webhooks/*", vec![]),
-        ("DELETE", "v1/reporting_webhooks/*", delete()),
     ]
 }
 
-#[test]
-fn every_step_survives_a_death_on_either_side_of_it() {
+/// The steps that a dataset of our own and a subscription add.
+fn wide() -> Vec<Step> {
+    let change = |act| vec![act];
+    let delete = || vec![Act::DeleteDataflow(0), Act::DeleteDataset(0)];
+    vec![
+        ("POST", "tenant/fieldgroups", vec![]),
+        ("POST", "tenant/schemas", vec![]),
+        ("POST", "catalog/dataSets", vec![]),
+        ("POST", "v1/reporting_webhooks", vec![]),
+        ("PATCH", "fieldgroups/*", change(Act::GrowDataset(0))),
+        ("PATCH", "dataSets/*", change(Act::DescribeDataset(0))),
+        // Enabled after the pause.
+        ("PUT", "reporting_webhooks/*", vec![]),
+        ("PUT", "reporting_webhooks/*", change(Act::EditWebhook)),
+        (
+            "DELETE",
+            "reporting_webhooks/*",
+            change(Act::SubscribeDataflow(0)),
+        ),
+        ("DELETE", "reporting_webhooks/*", delete()),
+        ("DELETE", "dataSets/*", delete()),
+        ("DELETE", "schemas/*", delete()),
+        ("DELETE", "fieldgroups/*", delete()),
+    ]
+}
+
+fn scenario(wide: bool) -> Scenario {
+    let mut scenario = Scenario {
+        options: Options {
+            patch_connection: Permission::Allowed,
+            ..Options::default()
+        },
+        acts: vec![
+            (1, Act::GiveSecret),
+            (2, Act::CreateSource(0)),
+            (3, Act::CreateDataflow(0)),
+        ],
+        calm_at: 400_000,
+        ..Scenario::plain(1)
+    };
+    if wide {
+        scenario.datasets = 1;
+        scenario.targets = vec![Some(0)];
+        scenario.subscribed = vec![true];
+        scenario.acts.push((5, Act::CreateDataset(0)));
+    }
+    scenario
+}
+
+fn every_death(steps: Vec<Step>, wide: bool) {
     let mut wrong = Vec::new();
-    for (method, path, acts) in steps() {
+    for (method, path, acts) in steps {
         for moment in [Moment::BeforeSend, Moment::AfterCommit, Moment::AfterReply] {
             let death = Death::At {
                 method,
                 path,
                 moment,
             };
-            let mut scenario = Scenario {
-                seed: 1,
-                options: Options {
-                    patch_connection: Permission::Allowed,
-                    ..Options::default()
-                },
-                sources: 1,
-                dataflows: vec![0],
-                subscribed: vec![true],
-                acts: vec![
-                    (1, Act::GiveSecret),
-                    (2, Act::CreateSource(0)),
-                    (3, Act::CreateDataflow(0)),
-                ],
-                calm_at: 400_000,
-                replicas: vec![vec![End::Killed(death)]],
-            };
+            let mut scenario = scenario(wide);
+            scenario.replicas = vec![vec![End::Killed(death)]];
             for (number, act) in acts.iter().enumerate() {
                 scenario.acts.push((60_000 + number as u64, *act));
             }
@@ -67,10 +100,20 @@ fn every_step_survives_a_death_on_either_side_of_it() {
             if outcome.violation.is_some() || kills != Some(1) {
                 let what = outcome.violation.unwrap_or_default();
                 wrong.push(format!(
-                    "{method} {path} {moment:?}: {kills:?} kills, {what}"
+                    "{method} {path} {acts:?} {moment:?}: {kills:?} kills, {what}"
                 ));
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_step_survives_a_death_on_either_side_of_it() {
+    every_death(narrow(), false);
+}
+
+#[test]
+fn so_does_every_step_of_a_dataset_and_of_a_subscription() {
+    every_death(wide(), true);
 }
