@@ -39,7 +39,7 @@ pub(super) fn dataflow() -> (Identity, AepDataflowSpec) {
 
 /// The sample dataset.
 pub(super) fn dataset() -> (Identity, AepDatasetSpec) {
-    let text = include_str!("../../deploy/samples/dataset/1-dataset.yaml");
+    let text = include_str!("../../deploy/samples/complete/4-dataset.yaml");
     let dataset: AepDataset = serde_saphyr::from_str(text).unwrap();
     (identity(&dataset, "3c9d2e33"), dataset.spec)
 }

@@ -1,5 +1,5 @@
-//! The main job from start to end, as a person would do it by hand: manifests in, events through, records in the
-//! dataset, everything gone again.
+//! The main job from start to end, as a person would do it by hand: from an empty sandbox, manifests in, events
+//! through, records in the dataset, everything gone again but schema and dataset.
 
 use std::time::{Duration, Instant};
 
@@ -9,48 +9,61 @@ use tokio::time::sleep;
 
 use crate::{repository, stack::Stack};
 
-/// Customer.io events as its reporting webhooks send them.
-const EVENTS: [&str; 3] = [
-    include_str!("../events/customer_subscribed.json"),
-    include_str!("../events/email_delivered.json"),
-    include_str!("../events/email_clicked.json"),
+/// An event as Customer.io's reporting webhooks send it, and its time as a record has it.
+struct Sample {
+    text: &'static str,
+    time: &'static str,
+}
+
+const EVENTS: [Sample; 3] = [
+    Sample {
+        text: include_str!("../events/customer_subscribed.json"),
+        time: "2025-11-23T12:13:20.000Z",
+    },
+    Sample {
+        text: include_str!("../events/email_delivered.json"),
+        time: "2025-11-23T12:14:20.000Z",
+    },
+    Sample {
+        text: include_str!("../events/email_clicked.json"),
+        time: "2025-11-23T12:15:20.000Z",
+    },
 ];
-/// The names under which Customer.io's App API knows those events.
-const EVENT_NAMES: [&str; 3] = ["customer_subscribed", "email_delivered", "email_clicked"];
-/// The tutorial's dataset, which a fresh emulator has.
-const DATASET: &str = "63ec807d3f5ce91bd2d06c65";
-/// A fresh emulator's Customer.io App API key.
-const APP_API_KEY: &str = "demo-app-key";
+/// A fresh emulator's tenant namespace, which `{tenant}` in the manifests stands for.
+const TENANT: &str = "_extconndev";
 /// From webhook call to record.
 const RECORDS_LIMIT: Duration = Duration::from_secs(30);
+/// Until the webhook is enabled, once the dataflow is Ready.
+const ENABLED_LIMIT: Duration = Duration::from_secs(60);
+/// What the demo waits instead of the five minutes that Adobe asks for between a new flow and its first event.
+pub const PAUSE: &str = "--subscription-pause=2s";
+/// The namespace of the samples.
+const NAMESPACE: &str = "--namespace=marketing";
 
-/// Plays the demo on a running stack whose emulator has the tutorial's dataset. An error says which step failed and why.
+/// Plays the demo on a running stack whose emulator has an empty sandbox and whose operator was given [`PAUSE`]. An
+/// error says which step failed and why.
 pub async fn play(stack: &Stack) -> Result<()> {
-    apply(stack)
-        .await
-        .context("applying the tutorial's manifests")?;
+    apply(stack).await.context("applying the manifests")?;
     wait_until_ready(stack)
         .await
         .context("waiting for the resources to be Ready")?;
-    let inlet = read_inlet(stack)
+    let dataset = text_of(stack, "aepdataset", "{.status.dataset.id}")
         .await
-        .context("reading the inlet from the dataflow's status")?;
-    let webhook = subscribe(stack, &inlet)
+        .context("reading the dataset's id from the status")?;
+    wait_until_enabled(stack)
         .await
-        .context("subscribing the inlet in Customer.io")?;
+        .context("waiting for the webhook to be enabled")?;
     let events = events()?;
     emit(stack, &events)
         .await
         .context("emitting Customer.io events")?;
-    let records = await_records(stack, events.len())
+    let records = await_records(stack, &dataset, events.len())
         .await
         .context("looking for the records in the dataset")?;
     check_records(&events, &records).context("comparing the records with the events")?;
-    show_records(stack, &records);
-    delete(stack, webhook)
-        .await
-        .context("deleting the webhook and the resources")?;
-    check_nothing_left(stack)
+    show_records(stack, &dataset, &records);
+    delete(stack).await.context("deleting the resources")?;
+    check_what_is_left(stack, &dataset)
         .await
         .context("looking for what is left on the platform")?;
     stack.story().step("done");
@@ -62,8 +75,8 @@ async fn kubectl(stack: &Stack, args: &[&str]) -> Result<String> {
 }
 
 /// The folder of manifests, as an argument.
-fn tutorial() -> Result<String> {
-    let folder = repository::tutorial();
+fn manifests() -> Result<String> {
+    let folder = repository::complete();
     let folder = folder
         .to_str()
         .context("the path of the samples is not UTF-8")?;
@@ -71,10 +84,10 @@ fn tutorial() -> Result<String> {
 }
 
 async fn apply(stack: &Stack) -> Result<()> {
-    stack
-        .story()
-        .step("kubectl apply -f deploy/samples/tutorial");
-    let said = kubectl(stack, &["apply", &tutorial()?]).await?;
+    stack.story().step(
+        "kubectl apply -f deploy/samples/complete (the sandbox is empty: no schema, no dataset)",
+    );
+    let said = kubectl(stack, &["apply", &manifests()?]).await?;
     stack.story().show(&said);
     Ok(())
 }
@@ -84,30 +97,26 @@ async fn wait_until_ready(stack: &Stack) -> Result<()> {
         .story()
         .step("kubectl wait --for=condition=Ready (a new flow gets its inlet after some seconds)");
     let resources = [
+        "aepdataset/customer-io-events",
         "customeriosource/customer-io",
         "aepdataflow/customer-io-events",
     ];
     for resource in resources {
-        let args = [
-            "wait",
-            "--namespace=marketing",
-            "--for=condition=Ready",
-            "--timeout=120s",
-            resource,
-        ];
+        let ready = "--for=condition=Ready";
+        let args = ["wait", NAMESPACE, ready, "--timeout=120s", resource];
         if let Err(error) = kubectl(stack, &args).await {
             return Err(explain(stack, error).await);
         }
     }
     stack.story().step("kubectl get aep -n marketing");
-    let table = kubectl(stack, &["get", "aep", "--namespace=marketing"]).await?;
+    let table = kubectl(stack, &["get", "aep", NAMESPACE]).await?;
     stack.story().show(&table);
     Ok(())
 }
 
 /// Adds to an error what the resources and the operator say.
 async fn explain(stack: &Stack, error: anyhow::Error) -> anyhow::Error {
-    let args = ["get", "aep", "--namespace=marketing", "--output=wide"];
+    let args = ["get", "aep", NAMESPACE, "--output=wide"];
     let table = kubectl(stack, &args).await.unwrap_or_default();
     error.context(format!(
         "{table}\nof the operator, {}",
@@ -115,75 +124,42 @@ async fn explain(stack: &Stack, error: anyhow::Error) -> anyhow::Error {
     ))
 }
 
-struct Inlet {
-    flow: String,
-    endpoint: String,
+/// A field of the sample resource of a kind; empty where it has none.
+async fn text_of(stack: &Stack, kind: &str, path: &str) -> Result<String> {
+    let output = format!("--output=jsonpath={path}");
+    let args = ["get", kind, "customer-io-events", NAMESPACE, &output];
+    let text = kubectl(stack, &args).await?;
+    Ok(text.trim().to_owned())
 }
 
-async fn read_inlet(stack: &Stack) -> Result<Inlet> {
-    let args = [
-        "get",
-        "aepdataflow",
-        "customer-io-events",
-        "--namespace=marketing",
-        "--output=json",
-    ];
-    let dataflow: Value = serde_json::from_str(&kubectl(stack, &args).await?)?;
-    let text = |pointer: &str| {
-        dataflow
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .with_context(|| format!("the dataflow has no {pointer}"))
-    };
-    let (url, flow) = (text("/status/inletUrl")?, text("/status/flow/id")?);
+/// A new flow may lose what arrives at once: the webhook is made disabled and enabled after a pause.
+async fn wait_until_enabled(stack: &Stack) -> Result<()> {
     stack
         .story()
-        .step(&format!("the dataflow's inlet is {url}"));
-    Ok(Inlet {
-        flow: flow.to_owned(),
-        endpoint: endpoint(url, flow),
-    })
-}
-
-/// What Adobe has users paste into Customer.io: the inlet with the flow in the query.
-fn endpoint(inlet: &str, flow: &str) -> String {
-    let separator = if inlet.contains('?') { '&' } else { '?' };
-    format!("{inlet}{separator}x-adobe-flow-id={flow}")
-}
-
-/// The id of the new webhook.
-async fn subscribe(stack: &Stack, inlet: &Inlet) -> Result<i64> {
-    stack.story().step(&format!(
-        "subscribing the inlet in Customer.io, for flow {}",
-        inlet.flow
-    ));
-    let webhook = json!({
-        "name": "Playground",
-        "endpoint": inlet.endpoint,
-        "events": EVENT_NAMES,
-        "disabled": false,
-        "full_resolution": false,
-        "with_content": false,
-    });
-    let reply = stack
-        .emulator()
-        .app_api(
-            APP_API_KEY,
-            "POST",
-            "/v1/reporting_webhooks",
-            Some(&webhook),
-        )
-        .await?;
-    reply["id"]
-        .as_i64()
-        .or_else(|| reply["reporting_webhook"]["id"].as_i64())
-        .with_context(|| format!("Customer.io gave the webhook no id: {reply}"))
+        .step("the webhook in Customer.io is subscribed, and enabled after a pause");
+    let deadline = Instant::now() + ENABLED_LIMIT;
+    loop {
+        let path = "{.status.subscription.state}";
+        let state = text_of(stack, "aepdataflow", path).await?;
+        if state == "Enabled" {
+            break;
+        }
+        if Instant::now() > deadline {
+            let error = anyhow::anyhow!("status.subscription.state is \"{state}\"");
+            return Err(explain(stack, error).await);
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+    let path = "{.status.subscription.events[*]}";
+    let events = text_of(stack, "aepdataflow", path).await?;
+    stack.story().show(&events);
+    Ok(())
 }
 
 fn events() -> Result<Vec<Value>> {
     EVENTS
         .iter()
-        .map(|text| serde_json::from_str(text).context("an event of the demo is not JSON"))
+        .map(|event| serde_json::from_str(event.text).context("an event of the demo is not JSON"))
         .collect()
 }
 
@@ -198,8 +174,8 @@ async fn emit(stack: &Stack, events: &[Value]) -> Result<()> {
     Ok(())
 }
 
-async fn await_records(stack: &Stack, wanted: usize) -> Result<Vec<Value>> {
-    let path = format!("/_emulator/datasets/{DATASET}/records");
+async fn await_records(stack: &Stack, dataset: &str, wanted: usize) -> Result<Vec<Value>> {
+    let path = format!("/_emulator/datasets/{dataset}/records");
     let deadline = Instant::now() + RECORDS_LIMIT;
     loop {
         let answer = stack.emulator().get(&path).await?;
@@ -227,20 +203,27 @@ fn list(answer: &Value, name: &str) -> Vec<Value> {
         .unwrap_or_default()
 }
 
-/// Every event is in the dataset exactly once, as the tutorial's mapping says.
-fn check_records(events: &[Value], records: &[Value]) -> Result<()> {
-    for event in events {
-        let wanted = json!({
+/// The record of an event, as the sample's mapping says.
+fn record(event: &Value, time: &str) -> Value {
+    json!({
+        "_id": event["event_id"],
+        "timestamp": time,
+        TENANT: {
             "cio_id": event["data"]["identifiers"]["cio_id"],
             "email": event["data"]["identifiers"]["email"],
-            "event_id0": event["event_id"],
-            "metricx": event["metric"],
-            "object_type1": event["object_type"],
-            "timestampx": event["timestamp"],
-        });
+            "metric": event["metric"],
+            "object_type": event["object_type"],
+            "sent_at": time,
+        },
+    })
+}
+
+/// Every event is in the dataset exactly once, as the mapping says.
+fn check_records(events: &[Value], records: &[Value]) -> Result<()> {
+    for (event, Sample { time, .. }) in events.iter().zip(&EVENTS) {
         let found: Vec<&Value> = records
             .iter()
-            .filter(|record| record["_extconndev"]["event_id0"] == event["event_id"])
+            .filter(|record| record["_id"] == event["event_id"])
             .collect();
         ensure!(
             found.len() == 1,
@@ -248,12 +231,9 @@ fn check_records(events: &[Value], records: &[Value]) -> Result<()> {
             event["event_id"],
             found.len()
         );
+        let wanted = record(event, time);
         for record in found {
-            ensure!(
-                record["_extconndev"] == wanted,
-                "wanted {wanted}, found {}",
-                record["_extconndev"]
-            );
+            ensure!(*record == wanted, "wanted {wanted}, found {record}");
         }
     }
     ensure!(
@@ -265,43 +245,35 @@ fn check_records(events: &[Value], records: &[Value]) -> Result<()> {
     Ok(())
 }
 
-fn show_records(stack: &Stack, records: &[Value]) {
+fn show_records(stack: &Stack, dataset: &str, records: &[Value]) {
     stack
         .story()
-        .step(&format!("the dataset {DATASET} holds the mapped records"));
+        .step(&format!("the dataset {dataset} holds the mapped records"));
     for record in records {
         stack.story().show(&record.to_string());
     }
 }
 
-async fn delete(stack: &Stack, webhook: i64) -> Result<()> {
-    stack.story().step("deleting the webhook");
-    stack
-        .emulator()
-        .app_api(
-            APP_API_KEY,
-            "DELETE",
-            &format!("/v1/reporting_webhooks/{webhook}"),
-            None,
-        )
-        .await?;
-    // Namespace and Secret go first here; the operator keeps the Secret until it has deleted what needs it.
+async fn delete(stack: &Stack) -> Result<()> {
+    // Namespace and Secrets go first here; the operator keeps the Secrets until it has deleted what needs them.
     stack
         .story()
-        .step("kubectl delete -f deploy/samples/tutorial");
-    match kubectl(stack, &["delete", &tutorial()?, "--timeout=120s"]).await {
+        .step("kubectl delete -f deploy/samples/complete");
+    match kubectl(stack, &["delete", &manifests()?, "--timeout=120s"]).await {
         Ok(said) => stack.story().show(&said),
         Err(error) => return Err(explain(stack, error).await),
     }
     Ok(())
 }
 
-/// Objects that a fresh platform does not have.
-const OURS: [&str; 4] = ["flow", "sourceConnection", "targetConnection", "webhook"];
+/// Objects that go with the resources.
+const GOES: [&str; 4] = ["flow", "sourceConnection", "targetConnection", "webhook"];
+/// Objects that stay: a dataset's deletion would delete its data.
+const STAYS: [&str; 3] = ["fieldGroup", "schema", "dataset"];
 
-async fn check_nothing_left(stack: &Stack) -> Result<()> {
+async fn check_what_is_left(stack: &Stack, dataset: &str) -> Result<()> {
     let objects = stack.emulator().get("/_emulator/objects").await?;
-    for kind in OURS {
+    for kind in GOES {
         let left = list(&objects, kind);
         ensure!(
             left.is_empty(),
@@ -310,10 +282,21 @@ async fn check_nothing_left(stack: &Stack) -> Result<()> {
             json!(left)
         );
     }
+    for kind in STAYS {
+        let left = list(&objects, kind).len();
+        ensure!(left == 1, "{left} of kind {kind} are left, not 1");
+    }
+    let path = format!("/_emulator/datasets/{dataset}/records");
+    let records = list(&stack.emulator().get(&path).await?, "records").len();
+    ensure!(
+        records == EVENTS.len(),
+        "the dataset holds {records} records after the deletion"
+    );
     // Whether the real platform lets go of a mapping set is not known, so what is left is told, not held against us.
     let mapping_sets = list(&objects, "mappingSet").len();
     stack.story().step(&format!(
-        "the platform holds no flow, connection or webhook, and {mapping_sets} mapping sets"
+        "the platform holds no flow, connection or webhook, and {mapping_sets} mapping sets; schema and dataset stay, \
+         with {records} records"
     ));
     Ok(())
 }
@@ -323,51 +306,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_flow_is_appended_to_the_inlet() {
-        assert_eq!(
-            endpoint("http://h/c/1", "f"),
-            "http://h/c/1?x-adobe-flow-id=f"
-        );
-        assert_eq!(
-            endpoint("http://h/c/1?a=b", "f"),
-            "http://h/c/1?a=b&x-adobe-flow-id=f"
-        );
-    }
-
-    fn record(event: &Value) -> Value {
-        json!({"_extconndev": {
-            "cio_id": event["data"]["identifiers"]["cio_id"],
-            "email": event["data"]["identifiers"]["email"],
-            "event_id0": event["event_id"],
-            "metricx": event["metric"],
-            "object_type1": event["object_type"],
-            "timestampx": event["timestamp"],
-        }})
-    }
-
-    #[test]
     fn a_lost_a_doubled_and_a_changed_record_are_all_noticed() {
         let events = events().unwrap();
-        let records: Vec<Value> = events.iter().map(record).collect();
+        let records: Vec<Value> = events
+            .iter()
+            .zip(&EVENTS)
+            .map(|(event, sample)| record(event, sample.time))
+            .collect();
         check_records(&events, &records).unwrap();
         assert!(check_records(&events, &records[1..]).is_err());
         assert!(
             check_records(&events, &[records.clone(), records[..1].to_vec()].concat()).is_err()
         );
         let mut changed = records;
-        changed[2]["_extconndev"]["email"] = json!("somebody@example.com");
+        changed[2][TENANT]["email"] = json!("somebody@example.com");
         let error = check_records(&events, &changed).unwrap_err();
         assert!(
             error.to_string().contains("somebody@example.com"),
             "{error}"
         );
-    }
-
-    #[test]
-    fn events_are_named_as_their_files_say() {
-        for (event, name) in events().unwrap().iter().zip(EVENT_NAMES) {
-            let (object, metric) = (event["object_type"].as_str(), event["metric"].as_str());
-            assert_eq!(format!("{}_{}", object.unwrap(), metric.unwrap()), name);
-        }
     }
 }

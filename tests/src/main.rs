@@ -91,9 +91,9 @@ fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Demo(args) => {
-            if args.emulator.empty {
-                bail!("the demo needs the tutorial's dataset: leave --empty out");
-            }
+            let mut args = args;
+            args.emulator.empty = true;
+            args.operator_arg.push(demo::PAUSE.to_owned());
             let work = async {
                 let stack = start(args).await?;
                 demo::play(&stack).await?;

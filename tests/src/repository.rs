@@ -18,7 +18,7 @@ pub(crate) fn chart() -> PathBuf {
     root().join("deploy/helm/aep-operator")
 }
 
-/// The manifests of the tutorial, in the order of their names.
-pub(crate) fn tutorial() -> PathBuf {
-    root().join("deploy/samples/tutorial")
+/// The manifests of the whole road, from dataset to webhook, in the order of their names.
+pub(crate) fn complete() -> PathBuf {
+    root().join("deploy/samples/complete")
 }
