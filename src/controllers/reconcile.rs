@@ -13,7 +13,7 @@ use crate::plan::deletion::Trace;
 use crate::plan::marker::Identity;
 use crate::plan::pace::Pace;
 use crate::plan::sighting::Expected;
-use crate::plan::{Failure, Fate, Known, Plan, RemoteKind, Step, journal};
+use crate::plan::{Failure, Fate, Known, Plan, RemoteKind, Service, Step, journal};
 use crate::platform::Sandbox;
 use crate::resources::conditions::Reason;
 use crate::resources::{ABANDON, PROTECT, REQUESTED_AT};
@@ -301,7 +301,7 @@ async fn converge<K: Kind>(
         End::Failed {
             failure,
             step: Some(step),
-        } => End::Failed {
+        } if step.kind().service() == Service::Aep => End::Failed {
             failure: resource
                 .diagnose(sandbox, &step, &run.record.status, failure)
                 .await,
@@ -386,8 +386,11 @@ fn trust_no_more<K: Kind>(record: &mut Record<K>, resource: &K) {
 
 /// A token carries the rights it was minted with: after a refusal the next try gets a fresh one.
 pub(super) fn renew_rights(context: &Context, end: &End, access: &Access) {
-    if let End::Failed { failure, .. } = end
+    if let End::Failed { failure, step } = end
         && failure.reason == Reason::PermissionDenied
+        && step
+            .as_ref()
+            .is_none_or(|step| step.kind().service() == Service::Aep)
     {
         let fingerprint = access.credentials.fingerprint();
         context.platform.renew_rights(&fingerprint);

@@ -20,7 +20,7 @@ use crate::plan::{Failure, Wait};
 use crate::platform::{EXPERIENCE_EVENT_CLASS, PROFILE_CLASS};
 use crate::resources::aep_dataflow::SchemaReference;
 use crate::resources::aep_dataset::SchemaClass;
-use crate::resources::conditions::{READY, Reason, find};
+use crate::resources::conditions::{READY, Reason, STALLED, find};
 use crate::resources::{AepDataflow, AepDataset, FINALIZER};
 
 /// What a dataflow sees of its target.
@@ -94,6 +94,10 @@ fn seen(dataset: &AepDataset, scope: &Scope) -> Seen {
         )))
     } else if let TargetView::NotYet { message } = &view {
         Some(waiting(message.clone()))
+    } else if let Some(reason) = stalled(dataset) {
+        Some(waiting(format!(
+            "AepDataset \"{name}\" is not as it should be ({reason}). Mend it first: its own conditions say how."
+        )))
     } else if is_held(dataset) {
         None
     } else {
@@ -135,6 +139,12 @@ fn fields(dataset: &AepDataset, settle: Duration) -> Fields {
         behind: (!stands).then(|| reason.to_owned()),
         settled_at: settled_at(changed.map(|time| time.0), settle),
     }
+}
+
+/// Why somebody has to mend it, if so.
+fn stalled(dataset: &AepDataset) -> Option<&str> {
+    let status = dataset.status.as_ref()?;
+    find(&status.conditions, STALLED).map(|stalled| stalled.reason.as_str())
 }
 
 /// The reason of its `Ready`.

@@ -107,19 +107,23 @@ fn ours(world: &World) -> Vec<Ours> {
     found
 }
 
-/// The flows that resources let go of and that are nobody's now.
-pub fn left_on_purpose(world: &World) -> Vec<String> {
+/// The flows and target connections that resources let go of and that are nobody's now, by kind.
+pub fn left_on_purpose(world: &World) -> Vec<(&'static str, String)> {
     let dataflows = world.api().objects("aepdataflows");
     let held = |id: &str| dataflows.iter().any(|it| it.to_string().contains(id));
-    let flows = world.remote()["flow"].as_array().cloned();
-    let released = flows.into_iter().flatten().filter_map(|flow| {
-        let (id, says) = (flow["id"].as_str()?, flow["description"].as_str()?);
-        says.ends_with("released]").then(|| id.to_owned())
+    let remote = world.remote();
+    let kinds = ["flow", "targetConnection"];
+    let released = kinds.into_iter().flat_map(|kind| {
+        let all = remote[kind].as_array().into_iter().flatten();
+        all.filter_map(move |object| {
+            let (id, says) = (object["id"].as_str()?, object["description"].as_str()?);
+            says.ends_with("released]").then(|| (kind, id.to_owned()))
+        })
     });
     let marked = ours(world)
         .into_iter()
-        .filter(|it| it.retained && it.kind == "flow" && !held(&it.id))
-        .map(|it| it.id);
+        .filter(|it| it.retained && kinds.contains(&it.kind) && !held(&it.id))
+        .map(|it| (it.kind, it.id));
     released.chain(marked).collect()
 }
 

@@ -225,7 +225,8 @@ async fn rest(world: &World, time: Duration) -> Result<(), String> {
             "{written} writes to Kubernetes at rest, with {waiting} resources that are not ready"
         ));
     }
-    let bound = 40 + 50 * waiting;
+    // Half an hour: three or four drift checks, with a look at each object of a dataset, and six looks at runs.
+    let bound = 60 + 50 * waiting;
     if asked > bound {
         return Err(format!(
             "{asked} calls to the platform at rest, with {waiting} resources that are not ready"

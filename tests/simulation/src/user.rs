@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::api::base64;
 use crate::check;
 use crate::scenario::{Act, Scenario};
+use crate::webhooks;
 use crate::world::World;
 
 /// The namespace everything is in.
@@ -188,12 +189,11 @@ impl User {
         }
     }
 
-    /// Deletes the flows in the platform that were left there on purpose: a source they are on stays for them.
+    /// Deletes what was left in the platform on purpose, as far as a source or a dataset stays for it.
     pub fn clear_up(&self) {
-        let left = check::left_on_purpose(&self.world);
-        for id in left {
+        for (kind, id) in check::left_on_purpose(&self.world) {
             self.world
-                .meddle(&json!({"kind": "flow", "id": id, "delete": true}));
+                .meddle(&json!({"kind": kind, "id": id, "delete": true}));
         }
     }
 

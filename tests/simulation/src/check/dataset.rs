@@ -17,10 +17,26 @@ pub(super) fn wrong(
         Err(wrong) => Some(wrong),
         Ok("") if !deleting(dataset) => incomplete(dataset, remote),
         Ok("SecretMissing") if is_secret_going(world) && !deleting(dataset) => None,
-        Ok("DeletionBlocked") if deleting(dataset) && dataflows.iter().any(on_it) => None,
+        Ok("DeletionBlocked")
+            if deleting(dataset) && (dataflows.iter().any(on_it) || is_named(dataset, remote)) =>
+        {
+            None
+        }
         Ok("RemoteMissing") if !heals(dataset) && is_lost(remote, "dataset", dataset) => None,
         Ok(reason) => Some(format!("dataset {} is {reason}: {dataset}", name(dataset))),
     }
+}
+
+/// Whether a target connection names it, such as one that was let go of.
+fn is_named(dataset: &Value, remote: &Value) -> bool {
+    let id = dataset["status"]["dataset"]["id"].as_str();
+    let targets = remote["targetConnection"].as_array();
+    id.is_some_and(|id| {
+        targets
+            .into_iter()
+            .flatten()
+            .any(|it| it.to_string().contains(id))
+    })
 }
 
 /// What a ready dataset lacks in the platform.
