@@ -112,10 +112,7 @@ impl User {
                 self.patch(&path, &json!({"spec": {"subscription": next}}));
             }
             Act::EditWebhook => {
-                self.meddle(
-                    "webhook",
-                    &json!({"merge": {"name": "somebody else's name"}}),
-                );
+                self.meddle("webhook", &json!({"merge": {"name": webhooks::RENAMED}}));
             }
             Act::StopWebhook => self.meddle("webhook", &json!({"merge": {"disabled": true}})),
             Act::LoseWebhook => self.meddle("webhook", &json!({"delete": true})),
