@@ -234,7 +234,7 @@ async fn what_keeps_it_from_customer_io_is_said_and_the_flow_stands_all_the_same
     let words = ["App API key", KEY, "region us", "HTTP 401"];
     said("CredentialsRejected", &words).await;
     world
-        .edit(json!({"kind": "appApiKey", "merge": {"forbidden": true}}))
+        .edit(json!({"kind": "appApiKey", "id": "demo-app-key", "merge": {"forbidden": true}}))
         .await;
     world.apply(&app_api_key("demo-app-key")).await;
     said("PermissionDenied", &["reporting webhooks"]).await;
@@ -257,7 +257,7 @@ async fn what_keeps_it_from_customer_io_is_said_and_the_flow_stands_all_the_same
         .await;
     world.apply(&renamed).await;
     world
-        .edit(json!({"kind": "appApiKey", "merge": {"forbidden": false}}))
+        .edit(json!({"kind": "appApiKey", "id": "demo-app-key", "merge": {"forbidden": false}}))
         .await;
     sending(&world).await;
     world.end().await;
