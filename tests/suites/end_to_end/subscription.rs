@@ -220,6 +220,10 @@ async fn an_operator_that_dies_in_the_pause_goes_on_with_what_is_left_of_it() {
         order,
         ["flows.create", "webhooks.create", "webhooks.update"]
     );
+    let calls = world.calls().await;
+    let at = |name: &str| calls.iter().find(|call| call.operation == name).unwrap().at;
+    let waited = at("webhooks.update") - at("flows.create");
+    assert!((5_800..15_000).contains(&waited), "{waited} ms");
     world.end().await;
 }
 

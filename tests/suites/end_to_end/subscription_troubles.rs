@@ -260,6 +260,12 @@ async fn what_keeps_it_from_customer_io_is_said_and_the_flow_stands_all_the_same
         .edit(json!({"kind": "appApiKey", "id": "demo-app-key", "merge": {"forbidden": false}}))
         .await;
     sending(&world).await;
+    // Neither does it keep a flow running that is to stop.
+    let forbid = json!({"kind": "appApiKey", "id": "demo-app-key", "merge": {"forbidden": true}});
+    world.edit(forbid).await;
+    world.apply(&off).await;
+    let stands = world.wait_reason(DATAFLOW, "PermissionDenied").await;
+    assert_eq!(stands["status"]["flow"]["state"], "disabled", "{stands}");
     world.end().await;
 }
 
