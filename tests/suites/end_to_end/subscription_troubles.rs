@@ -312,6 +312,10 @@ async fn whatever_order_secrets_go_in_everything_goes() {
         held["metadata"]["finalizers"],
         json!(["aep-operator.dev/in-use"])
     );
+    // The key is needed for longer than one try.
+    let busy =
+        json!({"method": "DELETE", "path": "/reporting_webhooks/", "status": 503, "times": 2});
+    world.faults(json!([busy])).await;
     world
         .kubectl(&[
             "delete",
