@@ -1,6 +1,5 @@
 //! An `AepDataflow` on its way: the planner over what is known, and how answers are taken in.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 
 use crate::controllers::consult::lacks;
@@ -33,7 +32,7 @@ use crate::resources::status::MappingSetStatus;
 use crate::resources::{AepDataflow, AepDataflowStatus};
 
 use super::observe::Surroundings;
-use super::subscription::Part;
+use super::subscription::{Part, moment};
 use super::{claim, observe, target};
 
 /// An `AepDataflow` on its way.
@@ -260,7 +259,7 @@ impl<'a> DataflowSubject<'a> {
     /// The flow was made or changed just now.
     fn moved(&self, status: &mut AepDataflowStatus) {
         if let Some(flow) = &mut status.flow {
-            flow.changed_at = Some(Time(self.context.clock.now()));
+            flow.changed_at = Some(moment(self.context.clock.exact()));
         }
     }
 

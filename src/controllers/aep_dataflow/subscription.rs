@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use tokio::time::Instant;
 
@@ -139,6 +140,12 @@ pub fn due(
     waits.then(|| pause_left(context, status) + Duration::from_millis(10))
 }
 
+/// A moment as status keeps it: Kubernetes cuts times to whole seconds, which must not make the pause shorter.
+pub fn moment(now: Timestamp) -> Time {
+    let whole = now.as_second() + i64::from(now.subsec_nanosecond() > 0);
+    Time(Timestamp::from_second(whole).unwrap_or(now))
+}
+
 /// What is left of Adobe's pause.
 fn pause_left(context: &Context, status: &AepDataflowStatus) -> Duration {
     let changed = status
@@ -148,7 +155,7 @@ fn pause_left(context: &Context, status: &AepDataflowStatus) -> Duration {
     let Some(changed) = changed else {
         return Duration::ZERO;
     };
-    let passed = context.clock.now().as_millisecond() - changed.0.as_millisecond();
+    let passed = context.clock.exact().as_millisecond() - changed.0.as_millisecond();
     let pause = context.settings.subscription_pause;
     match u64::try_from(passed) {
         Ok(passed) => pause.saturating_sub(Duration::from_millis(passed)),
@@ -367,7 +374,7 @@ impl<'a> Part<'a> {
 
     /// It was created a moment ago, disabled.
     fn made(&mut self, status: &mut AepDataflowStatus) {
-        let now = Time(self.context.clock.now());
+        let now = moment(self.context.clock.exact());
         if let Some(flow) = &mut status.flow {
             // Of a flow that was found nobody knows how new it is.
             flow.changed_at.get_or_insert(now);
@@ -511,4 +518,16 @@ pub fn ready_message(status: &AepDataflowStatus) -> Option<String> {
         message.push('.');
     }
     Some(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_survives_being_cut_to_whole_seconds() {
+        let at = |millis| moment(Timestamp::from_millisecond(millis).unwrap()).0;
+        assert_eq!(at(5_001).as_millisecond(), 6_000);
+        assert_eq!(at(5_000).as_millisecond(), 5_000);
+    }
 }
