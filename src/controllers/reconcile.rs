@@ -314,15 +314,7 @@ async fn converge<K: Kind>(
             run.clear_twins(Duration::ZERO).await;
         }
         K::settled(&subject, &mut record.status);
-        let entry = Entry {
-            uid: identity.uid.clone(),
-            expected: K::expected(&subject, &record.status),
-            hunts: K::Status::KINDS
-                .iter()
-                .any(|kind| record.status.attempt(*kind) > 1),
-            side: K::side,
-            since: Instant::now(),
-        };
+        let entry = entry::<K>(&identity, &subject, &record.status);
         context.drift.register(sandbox, K::WORD, key, entry);
     } else {
         context.drift.forget(K::WORD, key);
@@ -331,19 +323,40 @@ async fn converge<K: Kind>(
     renew_rights(context, &end, access);
     let note = resource.attend(context, key, sandbox, &mut record.status);
     record.notes.extend(note);
-    let end = match (
-        resource.publish(context, &mut record, &surroundings).await,
-        end,
-    ) {
-        (Ok(Some(failure)), End::Done | End::Waiting(_)) => failure.into(),
-        (Ok(_), end) => end,
+    let end = publish(context, &resource, &mut record, &surroundings, end).await?;
+    conclude(context, key, &mut record, Some(end), inputs).await
+}
+
+/// Writes what others are to read; how the reconcile ends after that.
+async fn publish<K: Kind>(
+    context: &Context,
+    resource: &K,
+    record: &mut Record<K>,
+    surroundings: &K::Surroundings,
+    end: End,
+) -> Result<End, RecordError> {
+    match (resource.publish(context, record, surroundings).await, end) {
+        (Ok(Some(failure)), End::Done | End::Waiting(_)) => Ok(failure.into()),
+        (Ok(_), end) => Ok(end),
         (Err(error), _) => {
             // What was done in AEP is written down first.
             record.flush(Purpose::Result).await?;
-            return Err(error);
+            Err(error)
         }
-    };
-    conclude(context, key, &mut record, Some(end), inputs).await
+    }
+}
+
+/// What listings should show of a resource whose objects stand as written.
+fn entry<K: Kind>(identity: &Identity, subject: &K::Subject<'_>, status: &K::Status) -> Entry {
+    Entry {
+        uid: identity.uid.clone(),
+        expected: K::expected(subject, status),
+        hunts: K::Status::KINDS
+            .iter()
+            .any(|kind| status.attempt(*kind) > 1),
+        side: K::side,
+        since: Instant::now(),
+    }
 }
 
 /// Keeps the Secrets from going before what they are needed for; why nothing new may be made with them.

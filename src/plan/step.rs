@@ -222,7 +222,9 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = self.kind().title();
         match self {
-            Self::LookUp { .. } | Self::LookUpTitle { .. } => write!(f, "look up {kind}"),
+            Self::LookUp { .. } | Self::LookUpTitle { .. } | Self::FindSubscription { .. } => {
+                write!(f, "look up {kind}")
+            }
             Self::Read { id, .. } => write!(f, "read {kind} {id}"),
             Self::Create { .. } => write!(f, "create {kind}"),
             Self::Patch { id, .. } | Self::UpdateMappingSet { id, .. } => {
@@ -240,7 +242,6 @@ impl fmt::Display for Step {
                 write!(f, "list flows on source connection {source_connection}")
             }
             Self::Ask(question) => question.fmt(f),
-            Self::FindSubscription { .. } => write!(f, "look up {kind}"),
             Self::SeeSubscription { id, .. } => write!(f, "look at {kind} {id}"),
             Self::UpdateSubscription { id, change, .. } => {
                 let verb = match change {

@@ -100,6 +100,10 @@ pub struct Other {
 
 /// What is known of a dataflow's webhook.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and all of them may come together"
+)]
 pub struct ObservedSubscription {
     /// The webhook.
     pub hook: Known<String, Webhook>,

@@ -98,9 +98,10 @@ pub async fn deletion(
             let holds = holdings
                 .iter()
                 .any(|it| it.kind() == RemoteKind::Subscription);
-            let unreachable = match holds {
-                true => subscription::reach(context, dataflow, &source, &mut access).await?,
-                false => None,
+            let unreachable = if holds {
+                subscription::reach(context, dataflow, &source, &mut access).await?
+            } else {
+                None
             };
             Ok(match unreachable {
                 Some(failure) => Observed::Lacking(failure.into()),

@@ -101,16 +101,7 @@ impl User {
             Act::RequestDataset(it) => self.request(&dataset_path(it)),
             Act::HealDataset(it) => self.patch(&dataset_path(it), &heal()),
             Act::LoseDataset => self.lose_dataset(),
-            Act::SubscribeDataflow(it) => {
-                let path = dataflow_path(it);
-                let (_, now) = self.world.kubectl(Method::GET, &path, None);
-                let next = if now["spec"]["subscription"].is_null() && self.has_webhooks() {
-                    subscription()
-                } else {
-                    Value::Null
-                };
-                self.patch(&path, &json!({"spec": {"subscription": next}}));
-            }
+            Act::SubscribeDataflow(it) => self.subscribe(&dataflow_path(it)),
             Act::EditWebhook => {
                 self.meddle("webhook", &json!({"merge": {"name": webhooks::RENAMED}}));
             }
@@ -220,6 +211,17 @@ impl User {
         // One that is held although it was deleted is what the operator works with: it can be put right.
         self.patch(&secrets(&format!("/{SECRET}")), &json!({"data": data}));
         stays
+    }
+
+    /// Asks for a webhook, or for none.
+    fn subscribe(&self, path: &str) {
+        let (_, now) = self.world.kubectl(Method::GET, path, None);
+        let next = if now["spec"]["subscription"].is_null() && self.has_webhooks() {
+            subscription()
+        } else {
+            Value::Null
+        };
+        self.patch(path, &json!({"spec": {"subscription": next}}));
     }
 
     fn has_webhooks(&self) -> bool {

@@ -99,9 +99,9 @@ async fn what_somebody_disables_stays_so_until_it_is_asked_for() {
 #[tokio::test]
 async fn what_somebody_deletes_is_missed_and_made_anew_if_so_wished() {
     let world = watched(|_| {}).await;
-    let id = hook(&world).await["id"].to_string();
+    let lost = hook(&world).await["id"].clone();
     world
-        .edit(json!({"kind": "webhook", "id": id, "delete": true}))
+        .edit(json!({"kind": "webhook", "id": lost.to_string(), "delete": true}))
         .await;
     let stands = world.wait_reason(DATAFLOW, "RemoteMissing").await;
     assert!(says(&stands).contains("Customer.io"), "{stands}");
@@ -113,10 +113,7 @@ async fn what_somebody_deletes_is_missed_and_made_anew_if_so_wished() {
     world
         .wait_for("another webhook", async || {
             let found = world.objects("webhook").await;
-            found
-                .iter()
-                .any(|hook| hook["id"].to_string() != id)
-                .then_some(())
+            found.iter().any(|hook| hook["id"] != lost).then_some(())
         })
         .await;
     sending(&world).await;
