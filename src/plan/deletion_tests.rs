@@ -201,3 +201,75 @@ fn a_description_decides_whose_the_object_is() {
     assert!(matches!(of(&released("text")), Sight::NotOurs(_)));
     assert!(matches!(of("[aep-operator/v9 x]"), Sight::NotOurs(_)));
 }
+
+/// A webhook that stands as 7, and one that sends to the same flow and is called `other`.
+fn webhook_way(other_key: bool) -> (Way, Vec<Holding>) {
+    let trace = Trace {
+        endpoint: Some(Endpoint::from("https://h/c?x-adobe-flow-id=f")),
+        name: "n.r".into(),
+        other_key,
+    };
+    let webhook = Holding::Standing {
+        kind: RemoteKind::Subscription,
+        id: "7".into(),
+    };
+    let way = way(DeletionPolicy::Delete, &marked()).tracing(Some(trace));
+    (way, vec![standing(Flow), webhook])
+}
+
+fn names(plan: &Plan) -> Vec<String> {
+    match plan {
+        Plan::Run(steps) => steps.iter().map(ToString::to_string).collect(),
+        other => vec![format!("{other:?}")],
+    }
+}
+
+#[test]
+fn a_webhook_goes_before_its_flow_and_takes_its_twin_along_but_nobody_elses() {
+    let (mut way, all) = webhook_way(false);
+    assert_eq!(names(&way.plan(&all)), ["look at subscription 7"]);
+    let other = |id: &str, name: &str| Other {
+        id: id.into(),
+        name: name.into(),
+    };
+    way.saw_webhooks("7", true, &[other("8", "n.r"), other("9", "by hand")]);
+    assert_eq!(
+        names(&way.plan(&all)),
+        ["delete subscription 7", "delete subscription 8"]
+    );
+    way.lost_twin(RemoteKind::Subscription, "8");
+    assert_eq!(way.plan(&all[..1]), Plan::Run(vec![removal(Flow)]));
+}
+
+#[test]
+fn a_webhook_that_another_key_does_not_show_is_not_taken_for_gone() {
+    let (mut way, all) = webhook_way(true);
+    way.saw_webhooks("7", false, &[]);
+    let Plan::Stop(failure) = way.plan(&all) else {
+        panic!("it goes on");
+    };
+    assert!(failure.message.contains("webhook 7"), "{}", failure.message);
+    way.saw_webhooks("7", true, &[]);
+    assert_eq!(names(&way.plan(&all)), ["delete subscription 7"]);
+    let (mut same, all) = webhook_way(false);
+    same.saw_webhooks("7", false, &[]);
+    assert_eq!(names(&same.plan(&all)), ["delete subscription 7"]);
+}
+
+#[test]
+fn a_webhook_that_may_have_been_made_is_looked_for_by_its_name_too() {
+    let (way, _) = webhook_way(false);
+    let pending = [Holding::Pending {
+        kind: RemoteKind::Subscription,
+        attempt: 2,
+    }];
+    let Plan::Run(steps) = way.plan(&pending) else {
+        panic!("nothing is looked for");
+    };
+    assert!(
+        matches!(steps.as_slice(), [Step::FindSubscription { attempt: 2, name: Some(name), .. }] if name == "n.r"),
+        "{steps:?}"
+    );
+    let nowhere = Way::new(DeletionPolicy::Delete);
+    assert!(matches!(nowhere.plan(&pending), Plan::Stop(_)));
+}
