@@ -25,7 +25,6 @@ use super::delete::delete;
 use super::dependencies::{Dependency, Key};
 use super::drift::Entry;
 use super::engine::{End, Run, Subject};
-use super::events::Note;
 use super::managed::{Managed, ManagedStatus};
 use super::record::{Purpose, Record, RecordError, within};
 use super::remotes::Remotes;
@@ -126,20 +125,12 @@ pub trait Kind:
     fn expected(subject: &Self::Subject<'_>, status: &Self::Status) -> Vec<Expected>;
 
     /// What a status says besides, from what others have found out; no call.
-    fn attend(
-        &self,
-        context: &Context,
-        key: &Key,
-        sandbox: &Sandbox,
-        status: &mut Self::Status,
-    ) -> Option<Note> {
-        let _ = (context, key, sandbox, status);
-        None
+    fn attend(context: &Context, key: &Key, sandbox: &Sandbox, record: &mut Record<Self>) {
+        let _ = (context, key, sandbox, record);
     }
 
     /// Writes what others are to read of it, as its status says by now; why that cannot be.
     fn publish(
-        &self,
         context: &Context,
         record: &mut Record<Self>,
         surroundings: &Self::Surroundings,
@@ -233,7 +224,6 @@ async fn converge<K: Kind>(
     let resource = record.resource.clone();
     if resource.suspended() {
         context.drift.forget(K::WORD, key);
-        context.runs.forget(K::WORD, key);
         K::unwatch(context, key);
         return conclude(context, key, &mut record, None, Inputs::of(&())).await;
     }
@@ -321,22 +311,20 @@ async fn converge<K: Kind>(
     }
     K::watch(context, key, &subject, &record.status);
     renew_rights(context, &end, access);
-    let note = resource.attend(context, key, sandbox, &mut record.status);
-    record.notes.extend(note);
-    let end = publish(context, &resource, &mut record, &surroundings, end).await?;
+    K::attend(context, key, sandbox, &mut record);
+    let end = published(context, &mut record, &surroundings, end).await?;
     conclude(context, key, &mut record, Some(end), inputs).await
 }
 
-/// Writes what others are to read; how the reconcile ends after that.
-async fn publish<K: Kind>(
+/// Has written what others are to read; how the reconcile ends, after it has ended with AEP as `end` says.
+async fn published<K: Kind>(
     context: &Context,
-    resource: &K,
     record: &mut Record<K>,
     surroundings: &K::Surroundings,
     end: End,
 ) -> Result<End, RecordError> {
-    match (resource.publish(context, record, surroundings).await, end) {
-        (Ok(Some(failure)), End::Done | End::Waiting(_)) => Ok(failure.into()),
+    match (K::publish(context, record, surroundings).await, end) {
+        (Ok(Some(failure)), End::Done) => Ok(failure.into()),
         (Ok(_), end) => Ok(end),
         (Err(error), _) => {
             // What was done in AEP is written down first.
@@ -460,7 +448,6 @@ pub(super) fn forget<K: Kind>(context: &Context, key: &Key) {
     }
     context.secrets.dropped(context, dropped);
     context.drift.forget(K::WORD, key);
-    context.runs.forget(K::WORD, key);
     K::unwatch(context, key);
     side.retries.clear(key);
 }

@@ -199,9 +199,9 @@ impl Watch {
 
     fn questions(&self, key: &ScopeKey) -> Option<Questions> {
         let scopes = self.scopes();
-        let scoped = scopes.get(key)?;
+        let home = scopes.get(key)?;
         // A flow that is disabled takes nothing in.
-        let asked = scoped
+        let asked = home
             .entries
             .values()
             .filter(|entry| !entry.subject.disabled);
@@ -212,10 +212,10 @@ impl Watch {
                 .collect()
         };
         Some(Questions {
-            sandbox: scoped.sandbox.clone(),
+            sandbox: home.sandbox.clone(),
             known: flows(known),
             unknown: flows(unknown),
-            since: scoped.newest.since(),
+            since: home.newest.since(),
         })
     }
 
@@ -223,15 +223,15 @@ impl Watch {
     fn answered(&self, context: &Context, key: &ScopeKey, as_of: Timestamp, found: &Found) {
         let mut news = Vec::new();
         let mut scopes = self.scopes();
-        let Some(scoped) = scopes.get_mut(key) else {
+        let Some(home) = scopes.get_mut(key) else {
             return;
         };
         if let Found::Runs { runs, .. } = found {
             for run in runs.values().flatten() {
-                scoped.newest.take_in(run);
+                home.newest.take_in(run);
             }
         }
-        for ((_, key), entry) in &mut scoped.entries {
+        for ((_, key), entry) in &mut home.entries {
             match found {
                 Found::Runs { runs, asked } if asked.contains(&entry.subject.flow) => {
                     let runs: Vec<&Run> = runs

@@ -303,7 +303,6 @@ fn of_run(
 /// Whether a run is worth a verdict. After a flow was enabled again, the runs of before are not.
 fn counts(run: &LastRun, told: Option<&Told>, kept: Option<&LastRun>) -> bool {
     match (told, kept) {
-        (_, None) => true,
         // Enabled a moment ago.
         (None, Some(_)) => false,
         (Some(told), Some(kept)) if told.is(Reason::NoRunYet) => {

@@ -7,6 +7,7 @@ use crate::controllers::context::Context;
 use crate::controllers::dependencies::Key;
 use crate::controllers::events::{Note, action_for};
 use crate::controllers::reconcile::Kind as _;
+use crate::controllers::record::Record;
 use crate::plan::ingestion::{Subject, Told, Verdict, judge};
 use crate::platform::Sandbox;
 use crate::resources::aep_dataflow::DesiredState;
@@ -15,35 +16,29 @@ use crate::resources::{AepDataflow, AepDataflowStatus};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-/// What the status of a dataflow says of its runs by now, and the Event about it.
-pub fn attend(
-    context: &Context,
-    key: &Key,
-    dataflow: &AepDataflow,
-    sandbox: &Sandbox,
-    status: &mut AepDataflowStatus,
-) -> Option<Note> {
+/// Has the status of a dataflow say what its runs show by now, with an Event if that is news.
+pub fn attend(context: &Context, key: &Key, sandbox: &Sandbox, record: &mut Record<AepDataflow>) {
+    let spec = &record.resource.spec;
+    let status = &mut record.status;
     let Some(flow) = &status.flow else {
         context.runs.forget(AepDataflow::WORD, key);
-        return None;
+        return;
     };
     let subject = Subject {
         flow: flow.id.clone(),
         disabled: flow.state.as_deref() == Some("disabled"),
-        disabled_by_spec: dataflow.spec.state == DesiredState::Disabled,
-        expect: dataflow.spec.expect.clone(),
+        disabled_by_spec: spec.state == DesiredState::Disabled,
+        expect: spec.expect.clone(),
     };
     let told = Told::of(&status.conditions, status.last_run.as_ref());
     let seen = context.runs.seen(AepDataflow::WORD, key, &subject.flow);
-    let note = judge(&subject, told.as_ref(), seen.as_ref())
-        .and_then(|verdict| write(context, key, dataflow, verdict, status));
-    let generation = dataflow.meta().generation;
-    if let Some(stands) = status
-        .conditions
-        .iter_mut()
-        .find(|it| it.type_ == INGESTING)
-    {
-        stands.observed_generation = generation;
+    if let Some(verdict) = judge(&subject, told.as_ref(), seen.as_ref()) {
+        let note = write(context, key, verdict, status);
+        record.notes.extend(note);
+    }
+    let is_ours = |it: &&mut Condition| it.type_ == INGESTING;
+    if let Some(stands) = status.conditions.iter_mut().find(is_ours) {
+        stands.observed_generation = record.resource.meta().generation;
     }
     let told = Told::of(&status.conditions, status.last_run.as_ref());
     context.runs.register(
@@ -54,13 +49,11 @@ pub fn attend(
         AepDataflow::side,
         context.clock.now(),
     );
-    note
 }
 
 fn write(
     context: &Context,
     key: &Key,
-    dataflow: &AepDataflow,
     verdict: Verdict,
     status: &mut AepDataflowStatus,
 ) -> Option<Note> {
@@ -88,7 +81,7 @@ fn write(
         status: verdict.status.to_owned(),
         reason: verdict.reason.to_string(),
         message: verdict.message,
-        observed_generation: dataflow.meta().generation,
+        observed_generation: None,
         last_transition_time: Time(context.clock.now()),
     };
     conditions::put(&mut status.conditions, condition);

@@ -21,7 +21,6 @@ use super::context::{Context, Side};
 use super::credentials::Access;
 use super::dependencies::{Dependency, Key};
 use super::engine::End;
-use super::events::Note;
 use super::managed::ManagedStatus as _;
 use super::reconcile::{Kind, Observed};
 use super::record::{Record, RecordError};
@@ -133,18 +132,11 @@ impl Kind for AepDataflow {
         }
     }
 
-    fn attend(
-        &self,
-        context: &Context,
-        key: &Key,
-        sandbox: &Sandbox,
-        status: &mut AepDataflowStatus,
-    ) -> Option<Note> {
-        ingestion::attend(context, key, self, sandbox, status)
+    fn attend(context: &Context, key: &Key, sandbox: &Sandbox, record: &mut Record<Self>) {
+        ingestion::attend(context, key, sandbox, record);
     }
 
     async fn publish(
-        &self,
         context: &Context,
         record: &mut Record<Self>,
         surroundings: &Surroundings,
@@ -175,6 +167,7 @@ impl Kind for AepDataflow {
 
     fn unwatch(context: &Context, key: &Key) {
         context.webhooks.watch.forget(key);
+        context.runs.forget(Self::WORD, key);
     }
 
     fn due(&self, context: &Context, status: &AepDataflowStatus) -> Option<Duration> {

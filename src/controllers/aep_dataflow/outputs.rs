@@ -205,8 +205,8 @@ pub async fn publish(
                 .into_iter()
                 .flatten()
                 .map(|(key, _)| (key.clone(), Value::Null));
-            let mut content: Map<String, Value> = nothing.collect();
-            content.extend(sorted(&data).into_iter().map(|(key, value)| {
+            let mut fields: Map<String, Value> = nothing.collect();
+            fields.extend(sorted(&data).into_iter().map(|(key, value)| {
                 let value = ByteString(value.as_bytes().to_vec());
                 (
                     key.to_owned(),
@@ -217,7 +217,7 @@ pub async fn publish(
                 uid,
                 resource_version,
             } = wanted.as_read();
-            let patch = json!({"metadata": {"uid": uid, "resourceVersion": resource_version}, "data": content});
+            let patch = json!({"metadata": {"uid": uid, "resourceVersion": resource_version}, "data": fields});
             let patched =
                 within(api.patch(name, &PatchParams::default(), &Patch::Merge(&patch))).await;
             (
