@@ -238,8 +238,9 @@ impl Failure {
                 Reason::PermissionDenied,
                 format!(
                     "AEP does not allow the credential in Secret \"{secret}\" to {doing} ({why}). In Adobe's admin \
-                     console add it to a role with the permissions Manage Sources and View Datasets and with access \
-                     to sandbox \"{sandbox}\", and check that orgId \"{organization}\" is its organization."
+                     console add it to a role with the permissions {} and with access to sandbox \"{sandbox}\", and check \
+                     that orgId \"{organization}\" is its organization.",
+                    permissions(error.operation)
                 ),
             ),
             Class::SandboxNotFound => Self::stalled(
@@ -247,7 +248,7 @@ impl Failure {
                 format!(
                     "Organization {organization} has no sandbox \"{sandbox}\" that the credential in Secret \
                      \"{secret}\" can see ({why}). Create the sandbox or give access to it; if the name is wrong, \
-                     create the source anew with the right spec.sandbox."
+                     create the resource anew with the right spec.sandbox."
                 ),
             ),
             Class::Rejected => Self::stalled(
@@ -356,6 +357,19 @@ pub(super) fn words(error: &ApiError) -> String {
         (Some(head), true) => head,
         (Some(head), false) => format!("{head}: {detail}"),
         (None, _) => detail,
+    }
+}
+
+/// What a role needs for a call, in the words of Adobe's admin console.
+fn permissions(operation: &str) -> &'static str {
+    let about = |thing: &&str| operation.contains(thing);
+    if ["schema", "field_group", "dataset", "tenant"]
+        .iter()
+        .any(about)
+    {
+        "Manage Schemas and Manage Datasets (View is enough for a dataflow)"
+    } else {
+        "Manage Sources and View Datasets"
     }
 }
 

@@ -192,6 +192,30 @@ fn a_passing_failure_says_no_more_than_its_code_so_that_conditions_stay_quiet() 
 }
 
 #[test]
+fn a_missing_permission_is_the_one_that_the_call_needs() {
+    let refused = |operation: &'static str| {
+        let error = ApiError {
+            operation,
+            ..answer(403, &gateway("403025"), None)
+        };
+        Failure::from_call(&error, "do it", &scope()).message
+    };
+    for operation in [
+        "create_field_group",
+        "patch_schema",
+        "create_dataset",
+        "get_tenant",
+    ] {
+        let message = refused(operation);
+        assert!(
+            message.contains("Manage Datasets"),
+            "{operation}: {message}"
+        );
+    }
+    assert!(refused("create_flow").contains("Manage Sources"));
+}
+
+#[test]
 fn a_call_without_an_answer_is_passing_too() {
     let error = ApiError {
         operation: "create_flow",

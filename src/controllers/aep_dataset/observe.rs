@@ -86,20 +86,14 @@ async fn dataflows_into(
     };
     let name = dataset.name_any();
     found.retain(|dataflow| {
-        names(dataflow).as_deref() == Some(name.as_str())
+        let target = dataflow.spec.target.dataset_ref.as_ref();
+        target.is_some_and(|target| target.name == name)
             && dataflow
                 .status
                 .as_ref()
                 .is_some_and(|status| !status.holdings().is_empty())
     });
     Ok(found)
-}
-
-/// The `AepDataset` that a dataflow names as its target.
-fn names(dataflow: &AepDataflow) -> Option<String> {
-    let spec = serde_json::to_value(&dataflow.spec).ok()?;
-    let name = spec.pointer("/target/datasetRef/name")?;
-    name.as_str().map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use playground::operator_process::Signal;
 use playground::restart::Restart;
 use serde_json::{Value, json};
 
-use crate::world::{SCHEMA, World, changed, condition, dataset};
+use crate::dataset_deletion::into_it;
+use crate::world::{Call, SCHEMA, World, changed, condition, dataset, source};
 
 const EVENTS: &str = "aepdataset/events";
 const KINDS: [&str; 3] = ["fieldGroup", "schema", "dataset"];
@@ -57,7 +58,7 @@ fn grown(path: &str, kind: &str) -> Value {
 async fn writes(world: &World) -> Vec<String> {
     let calls = world.calls().await.into_iter();
     calls
-        .filter(super::world::Call::writes)
+        .filter(Call::writes)
         .map(|call| call.operation)
         .collect()
 }
@@ -274,21 +275,74 @@ async fn fields_are_added_and_what_would_break_records_is_refused() {
 }
 
 #[tokio::test]
+async fn a_field_and_its_row_may_come_together_and_the_row_waits_for_the_field() {
+    const DATAFLOW: &str = "aepdataflow/customer-io-events";
+    let world = World::with(|options| {
+        options.emulator.empty = true;
+        options.operator_args = vec!["--schema-settle=5s".into()];
+    })
+    .await;
+    for manifest in [dataset("events"), source("customer-io"), into_it()] {
+        world.apply(&manifest).await;
+    }
+    // A first dataflow waits for nothing.
+    world.wait_ready(DATAFLOW).await;
+    world.forget_calls().await;
+    let mut dataflow = into_it();
+    let row = json!({"source": "data.plan", "destination": "_{tenant}.plan"});
+    dataflow["spec"]["mapping"]
+        .as_array_mut()
+        .unwrap()
+        .push(row);
+    let both = json!({"apiVersion": "v1", "kind": "List", "items": [dataflow, grown("_{tenant}.plan", "string")]});
+    world.apply(&both).await;
+    world.wait_reason(DATAFLOW, "WaitingForDataset").await;
+    let calls = world
+        .wait_for("the new rows", async || {
+            let calls = world.calls().await;
+            let written = calls
+                .iter()
+                .any(|call| call.operation == "mappingSets.update");
+            written.then_some(calls)
+        })
+        .await;
+    let when = |operation: &str| {
+        calls
+            .iter()
+            .find(|call| call.operation == operation)
+            .unwrap()
+            .at
+    };
+    let waited = when("mappingSets.update") - when("fieldGroups.patch");
+    // Times in status are whole seconds.
+    assert!(waited >= 4_000, "{waited} ms");
+    world.wait_ready(DATAFLOW).await;
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_refusal_of_the_platform_is_told_in_its_own_words() {
     let world = empty().await;
     world.apply(&dataset("events")).await;
     world.wait_ready(EVENTS).await;
-    world
-        .faults(json!([{"method": "PATCH", "path": "/fieldgroups/", "status": 400}]))
-        .await;
+    // Whatever is patched, the registry looks at the whole group.
+    let group = only(&world, "fieldGroup").await;
+    let stray = |field: Value| {
+        let properties = json!({"customFields": {"properties": {"elsewhere": field}}});
+        json!({"kind": "fieldGroup", "id": group["id"], "merge": {"definitions": properties}})
+    };
+    world.edit(stray(json!({"type": "string"}))).await;
     world.apply(&grown("_{tenant}.plan", "string")).await;
     let stands = world.wait_reason(EVENTS, "RejectedByPlatform").await;
     let message = message(&stands);
-    assert!(
-        message.contains("update field group") && message.contains("XDM-"),
-        "{message}"
-    );
-    world.faults(json!([])).await;
+    for says in [
+        "update field group",
+        "XDM-1020-400",
+        "must sit under _extconndev",
+    ] {
+        assert!(message.contains(says), "{says}: {message}");
+    }
+    world.edit(stray(Value::Null)).await;
     world.wait_ready(EVENTS).await;
     world.end().await;
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::dataset::{empty, only};
-use crate::world::{DATASET, World, changed, condition, dataset};
+use crate::world::{DATASET, NAMESPACE, World, changed, condition, dataflow, dataset, source};
 
 const EVENTS: &str = "aepdataset/events";
 const KINDS: [&str; 3] = ["fieldGroup", "schema", "dataset"];
@@ -127,5 +127,79 @@ async fn protected_it_is_not_deleted_and_says_what_remains() {
     for kind in KINDS {
         assert_eq!(world.objects(kind).await, [] as [Value; 0], "{kind}");
     }
+    world.end().await;
+}
+
+const DATAFLOW: &str = "aepdataflow/customer-io-events";
+const SOURCE: &str = "customeriosource/customer-io";
+
+/// A dataflow into the dataset, with the rows that its class requires.
+pub fn into_it() -> Value {
+    let time = "dformat(timestamp*1000, \"yyyy-MM-dd'T'HH:mm:ss.SSSX\")";
+    let manifest = dataflow("customer-io-events", "customer-io");
+    let manifest = changed(
+        manifest,
+        "/spec/target",
+        json!({"datasetRef": {"name": "events"}}),
+    );
+    let rows = json!([
+        {"source": "event_id", "destination": "_id"},
+        {"expression": time, "destination": "timestamp"},
+        {"source": "data.identifiers.email", "destination": "_{tenant}.email"},
+    ]);
+    changed(manifest, "/spec/mapping", rows)
+}
+
+/// A dataset with a dataflow into it, from nothing. The operator's own paces apply: an event has to wake it.
+async fn in_use() -> World {
+    let world = World::with(|options| {
+        options.emulator.empty = true;
+        options.operator_args.clear();
+        options.control_plane.controller_manager = true;
+    })
+    .await;
+    for manifest in [into_it(), source("customer-io"), doomed()] {
+        world.apply(&manifest).await;
+    }
+    world.wait_ready(DATAFLOW).await;
+    world
+}
+
+async fn nothing_left(world: &World) {
+    for kind in KINDS {
+        assert_eq!(world.objects(kind).await, [] as [Value; 0], "{kind}");
+    }
+    assert_eq!(world.ours().await, [] as [String; 0]);
+}
+
+#[tokio::test]
+async fn a_dataset_that_a_dataflow_writes_into_waits_for_it_and_names_it() {
+    let world = in_use().await;
+    world.forget_calls().await;
+    world.kubectl(&["delete", EVENTS, "--wait=false"]).await;
+    let stands = world.wait_reason(EVENTS, "DeletionBlocked").await;
+    let message = condition(&stands, "Ready")["message"].clone();
+    let message = message.as_str().unwrap();
+    assert!(message.contains("\"customer-io-events\""), "{message}");
+    let writes = world
+        .calls()
+        .await
+        .into_iter()
+        .filter(crate::world::Call::writes);
+    assert_eq!(writes.count(), 0);
+    world.kubectl(&["delete", DATAFLOW, "--timeout=30s"]).await;
+    world.wait_gone(EVENTS).await;
+    world.kubectl(&["delete", SOURCE, "--timeout=30s"]).await;
+    nothing_left(&world).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_namespace_goes_with_its_datasets_and_what_writes_into_them() {
+    let world = in_use().await;
+    world
+        .kubectl(&["delete", "namespace", NAMESPACE, "--timeout=60s"])
+        .await;
+    nothing_left(&world).await;
     world.end().await;
 }
