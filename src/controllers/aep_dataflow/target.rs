@@ -105,19 +105,18 @@ fn seen(dataset: &AepDataset, scope: &Scope) -> Seen {
             "AepDataset \"{name}\" is not held by the operator yet."
         )))
     };
-    let ready = ready(dataset);
+    let (ready, status) = (ready(dataset), dataset.status.as_ref());
+    let made = status.and_then(|status| status.dataset.as_ref());
     Seen {
         view,
         obstacle,
         fields: Fields::default(),
         // Rows to a field that is new in the schema are refused until it stands there.
         version: format!(
-            "{}/{:?}/{ready}",
+            "{}/{:?}/{ready}/{}",
             dataset.uid().unwrap_or_default(),
-            dataset
-                .status
-                .as_ref()
-                .and_then(|it| it.observed_generation)
+            status.and_then(|it| it.observed_generation),
+            made.map_or("", |made| made.id.as_str())
         ),
     }
 }

@@ -102,7 +102,7 @@ async fn a_dataset_by_name_is_found_once_and_stays_the_one_whatever_it_is_called
     });
     assert_eq!(stands["status"]["target"], found);
     for operation in [
-        "dataSets.list",
+        "datasets.list",
         "schemas.get",
         "schemaRegistry.stats",
         "targetConnections.create",
@@ -155,7 +155,7 @@ async fn a_dataset_by_name_is_found_once_and_stays_the_one_whatever_it_is_called
             (*version == 1 && ready).then_some(())
         })
         .await;
-    for operation in ["dataSets.list", "schemas.get", "schemaRegistry.stats"] {
+    for operation in ["datasets.list", "schemas.get", "schemaRegistry.stats"] {
         assert_eq!(count(&world, operation).await, 0, "{operation}");
     }
     world.end().await;
@@ -256,7 +256,12 @@ fn own_dataset(sandbox: &str, finalizers: Value) -> Value {
 }
 
 async fn stands_as(world: &World, dataset: &str) {
+    let ready = json!({
+        "type": "Ready", "status": "True", "reason": "Succeeded", "message": "", "observedGeneration": 1,
+        "lastTransitionTime": "2026-01-01T00:00:00Z"
+    });
     let status = json!({"status": {
+        "conditions": [ready], "observedGeneration": 1,
         "schema": {"id": SCHEMA, "majorVersion": 1}, "dataset": {"id": dataset}, "tenantId": "extconndev",
         "organizationId": "1234567890ABCDEF12345678@AdobeOrg", "sandbox": "prod"
     }})
