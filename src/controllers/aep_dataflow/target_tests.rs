@@ -119,6 +119,10 @@ fn another_try_is_worth_while_when_it_was_brought_up_to_date() {
         now
     );
     assert_ne!(
+        version(|it| it["status"]["dataset"]["id"] = json!("e")),
+        now
+    );
+    assert_ne!(
         version(|it| it["status"]["conditions"][0]["reason"] = json!("Progressing")),
         now
     );

@@ -6,7 +6,7 @@ use playground::operator_process::Signal;
 use playground::restart::Restart;
 use serde_json::{Value, json};
 
-use crate::world::{World, changed, condition, dataflow, source};
+use crate::world::{World, changed, condition, dataflow, dataset, source};
 
 const DATAFLOW: &str = "aepdataflow/customer-io-events";
 pub const EVENTS: &str = "64a1f0c2e7b3d51bd2d06c66";
@@ -243,99 +243,122 @@ async fn rows_that_a_schema_of_events_drops_are_refused_before_anything_is_made(
     world.end().await;
 }
 
-/// An `AepDataset` as its own controller leaves it. It is suspended: nobody else writes to it.
-fn own_dataset(sandbox: &str, finalizers: Value) -> Value {
-    json!({
-        "apiVersion": "aep-operator.dev/v1alpha1", "kind": "AepDataset",
-        "metadata": {"name": "events", "namespace": crate::world::NAMESPACE, "finalizers": finalizers},
-        "spec": {
-            "sandbox": sandbox, "credentialsRef": {"name": "adobe-credentials"}, "suspend": true,
-            "schema": {"title": "Events", "fields": [{"path": "_{tenant}.email", "type": "string"}]}
-        },
-    })
+const OWN: &str = "aepdataset/events";
+
+fn to_own(name: &str, source: &str) -> Value {
+    let target = json!({"datasetRef": {"name": "events"}});
+    let mut rows = rows();
+    rows.as_array_mut().unwrap().pop();
+    let manifest = changed(to_events(name, source), "/spec/target", target);
+    changed(manifest, "/spec/mapping", rows)
 }
 
-async fn stands_as(world: &World, dataset: &str) {
-    let ready = json!({
-        "type": "Ready", "status": "True", "reason": "Succeeded", "message": "", "observedGeneration": 1,
-        "lastTransitionTime": "2026-01-01T00:00:00Z"
-    });
-    let status = json!({"status": {
-        "conditions": [ready], "observedGeneration": 1,
-        "schema": {"id": SCHEMA, "majorVersion": 1}, "dataset": {"id": dataset}, "tenantId": "extconndev",
-        "organizationId": "1234567890ABCDEF12345678@AdobeOrg", "sandbox": "prod"
-    }})
-    .to_string();
-    let patch = [
-        "patch",
-        "aepdataset/events",
-        "--subresource=status",
-        "--type=merge",
-        "--patch",
-        &status,
-    ];
-    world.kubectl(&patch).await;
+async fn says(world: &World, resource: &str, reason: &str, words: &str) {
+    world
+        .wait_for(
+            &format!("{resource} to say {reason}: {words}"),
+            async || {
+                let stands = world.get(resource).await;
+                let ready = condition(&stands, "Ready");
+                let said = ready["message"].as_str()?.contains(words);
+                (said && ready["reason"] == reason).then_some(())
+            },
+        )
+        .await;
 }
 
 /// The paces are the operator's own, five minutes: what happens within seconds was woken.
 #[tokio::test]
-async fn a_dataflow_waits_for_its_aep_dataset_and_is_woken_by_it() {
-    let world = World::with(|options| {
-        with_events(&mut options.emulator);
-        options.operator_args.clear();
-    })
-    .await;
-    world.apply(&source("customer-io")).await;
-    world.wait_ready("customeriosource/customer-io").await;
-    world.forget_calls().await;
-    let target = json!({"datasetRef": {"name": "events"}});
-    let manifest = to_events("customer-io-events", "customer-io");
-    let manifest = changed(manifest, "/spec/target", target);
-    world.apply(&manifest).await;
-    let says = async |words: &'static str| {
-        world
-            .wait_for(&format!("the message to say {words}"), async || {
-                let stands = world.get(DATAFLOW).await;
-                let ready = condition(&stands, "Ready");
-                let said = ready["message"].as_str()?.contains(words);
-                (said && ready["reason"] == "WaitingForDataset").then_some(())
-            })
-            .await;
-    };
-    says("AepDataset \"events\" does not exist").await;
-    world.apply(&own_dataset("prod", json!([]))).await;
-    says("AepDataset \"events\" has no dataset yet").await;
-    stands_as(&world, EVENTS).await;
-    // It could go before anything that is built on it does.
-    says("is not held by the operator yet").await;
-    assert_eq!(world.operations().await, Vec::<String>::new());
-    let held = json!(["aep-operator.dev/finalizer"]);
-    world.apply(&own_dataset("prod", held)).await;
-    world.wait_ready(DATAFLOW).await;
-    let stands = world.get(DATAFLOW).await;
-    let found = json!({
-        "datasetId": EVENTS, "schema": {"id": SCHEMA, "majorVersion": 1, "class": CLASS}, "tenantId": "extconndev"
-    });
-    assert_eq!(stands["status"]["target"], found);
-    // It says all that is needed, the tenant id included.
-    let mut calls = world.calls().await;
-    calls.retain(|call| !call.lists());
-    let calls: Vec<&str> = calls.iter().map(|call| call.operation.as_str()).collect();
-    assert_eq!(calls.len(), 4, "{calls:?}");
-
-    // Made anew behind the dataflow's back, it is no longer what the flow writes into.
-    stands_as(&world, "64a1f0c2e7b3d51bd2d06c67").await;
-    let moved = world.wait_reason(DATAFLOW, "RemoteMissing").await;
-    let message = condition(&moved, "Ready")["message"].clone();
-    for needle in [EVENTS, "64a1f0c2e7b3d51bd2d06c67", "anew"] {
-        assert!(message.as_str().unwrap().contains(needle), "{message}");
+async fn a_dataflow_waits_for_its_aep_dataset_and_keeps_it_from_going() {
+    const WAITING: &str = "WaitingForDataset";
+    let world = World::unhurried().await;
+    for name in ["customer-io", "second"] {
+        world.apply(&source(name)).await;
+        world.wait_ready(&format!("customeriosource/{name}")).await;
     }
-    stands_as(&world, EVENTS).await;
+    world.forget_calls().await;
+    world
+        .apply(&to_own("customer-io-events", "customer-io"))
+        .await;
+    says(
+        &world,
+        DATAFLOW,
+        WAITING,
+        "AepDataset \"events\" does not exist",
+    )
+    .await;
+    let dataset = changed(dataset("events"), "/spec/deletionPolicy", json!("Delete"));
+    let suspended = changed(dataset.clone(), "/spec/suspend", json!(true));
+    world.apply(&suspended).await;
+    says(&world, DATAFLOW, WAITING, "has no dataset yet (Suspended)").await;
+    assert_eq!(world.operations().await, Vec::<String>::new());
+    world.apply(&dataset).await;
     world.wait_ready(DATAFLOW).await;
 
+    let (made, stands) = (world.get(OWN).await, world.get(DATAFLOW).await);
+    let (made, target) = (&made["status"], &stands["status"]["target"]);
+    assert_eq!(target["datasetId"], made["dataset"]["id"]);
+    assert_eq!(target["schema"]["id"], made["schema"]["id"]);
+    assert_eq!(
+        (&target["schema"]["class"], &target["tenantId"]),
+        (&json!(CLASS), &json!("extconndev"))
+    );
+    // The AepDataset says all that is needed, the tenant id included.
+    assert_eq!(count(&world, "schemaRegistry.stats").await, 1);
+    let event = json!({
+        "event_id": "01KH", "metric": "sent", "timestamp": 1_770_681_600,
+        "data": {"identifiers": {"email": "ada@example.com"}}
+    });
+    let record = json!({
+        "_id": "01KH", "timestamp": "2026-02-10T00:00:00.000Z", "_extconndev": {"email": "ada@example.com"}
+    });
+    let id = target["datasetId"].as_str().unwrap();
+    assert_eq!(records_after(&world, &event, id).await, [record]);
+
+    // It does not go before what is built on it does, and nothing more is built on it.
+    world.kubectl(&["delete", OWN, "--wait=false"]).await;
+    says(&world, OWN, "DeletionBlocked", "\"customer-io-events\"").await;
+    world.apply(&to_own("late", "second")).await;
+    says(&world, "aepdataflow/late", WAITING, "being deleted").await;
+    assert_eq!(
+        condition(&world.get(DATAFLOW).await, "Ready")["status"],
+        "True"
+    );
     world.kubectl(&["delete", DATAFLOW]).await;
-    assert_eq!(world.objects("flow").await, Vec::<Value>::new());
-    assert_eq!(world.objects("dataset").await.len(), 2);
+    world.wait_gone(OWN).await;
+    let left = world.objects("dataset").await;
+    assert!(left.iter().all(|dataset| dataset["id"] != id), "{left:?}");
+    says(&world, "aepdataflow/late", WAITING, "does not exist").await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_flow_stays_with_its_dataset_when_the_aep_dataset_has_another() {
+    let world = World::unhurried().await;
+    world.apply(&source("customer-io")).await;
+    let recreate = json!("Recreate");
+    world
+        .apply(&changed(
+            dataset("events"),
+            "/spec/onRemoteMissing",
+            recreate,
+        ))
+        .await;
+    world
+        .apply(&to_own("customer-io-events", "customer-io"))
+        .await;
+    world.wait_ready(DATAFLOW).await;
+    let first = world.get(OWN).await["status"]["dataset"]["id"].clone();
+    let flow = world.objects("flow").await;
+    let edit = json!({"kind": "dataset", "id": first, "delete": true});
+    world.edit(edit).await;
+    let look = ["annotate", OWN, "reconcile.fluxcd.io/requestedAt=1"];
+    world.kubectl(&look).await;
+    says(&world, DATAFLOW, "RemoteMissing", first.as_str().unwrap()).await;
+    let second = world.get(OWN).await["status"]["dataset"]["id"].clone();
+    assert_ne!(second, first);
+    says(&world, DATAFLOW, "RemoteMissing", second.as_str().unwrap()).await;
+    assert_eq!(world.objects("flow").await, flow);
     world.end().await;
 }
 
@@ -343,17 +366,15 @@ async fn a_dataflow_waits_for_its_aep_dataset_and_is_woken_by_it() {
 async fn an_aep_dataset_of_another_sandbox_is_refused() {
     let world = World::start().await;
     world.apply(&source("customer-io")).await;
-    let held = json!(["aep-operator.dev/finalizer"]);
-    world.apply(&own_dataset("dev", held)).await;
-    let target = json!({"datasetRef": {"name": "events"}});
-    let manifest = to_events("customer-io-events", "customer-io");
     world
-        .apply(&changed(manifest, "/spec/target", target))
+        .apply(&changed(dataset("events"), "/spec/sandbox", json!("dev")))
         .await;
-    let refused = world.wait_reason(DATAFLOW, "InvalidSpec").await;
-    let message = condition(&refused, "Ready")["message"].clone();
-    for needle in ["\"events\"", "\"dev\"", "\"prod\""] {
-        assert!(message.as_str().unwrap().contains(needle), "{message}");
+    world.wait_ready(OWN).await;
+    world
+        .apply(&to_own("customer-io-events", "customer-io"))
+        .await;
+    for words in ["AepDataset \"events\" is in sandbox \"dev\"", "\"prod\""] {
+        says(&world, DATAFLOW, "InvalidSpec", words).await;
     }
     assert!(world.objects("targetConnection").await.is_empty());
     world.end().await;
