@@ -1,8 +1,9 @@
 use serde_json::{Value, json};
 
-use super::super::test_support::{desired_dataflow, desired_source, short};
+use super::super::test_support::{desired_dataflow, desired_source, desired_with, short};
 use super::*;
 use crate::platform::MappingRef;
+use crate::resources::aep_dataflow::MappingSetReference;
 
 fn flow(edit: impl FnOnce(&mut Value)) -> Flow {
     let mapping = MappingRef {
@@ -186,4 +187,46 @@ fn a_source_connection_is_adopted_by_the_same_rules() {
     let other = read(|it| it["connectionSpec"]["id"] = json!("other"));
     let other = source(&desired_source(), &other);
     assert!(reason(&other).contains("Customer.io"), "{}", reason(&other));
+}
+
+/// A mapping set that the spec names is compared by name and version, and never read: it does not become the
+/// resource's own.
+#[test]
+fn a_flow_on_a_mapping_set_made_elsewhere_is_adopted_without_it() {
+    let wanted = |version: i64| {
+        desired_with(|spec| {
+            spec.mapping = Vec::new();
+            spec.mapping_set = Some(MappingSetReference {
+                id: "M".into(),
+                version,
+            });
+        })
+    };
+    let judged = |version, policy, observed: &ObservedDataflow| {
+        let adoption = Adoption {
+            id: "F".into(),
+            policy,
+            found: Found::Read(Box::new(flow(|_| {}))),
+        };
+        super::flow(&wanted(version), observed, &adoption)
+    };
+    let unread = ObservedDataflow {
+        source: SourceView::Standing { id: "S".into() },
+        ..ObservedDataflow::default()
+    };
+    assert_eq!(
+        short(&judged(0, AdoptPolicy::Match, &unread)),
+        "read target connection T"
+    );
+    let read = ObservedDataflow {
+        target: Known::Read(target("")),
+        ..unread
+    };
+    assert_eq!(judged(0, AdoptPolicy::Match, &read), Plan::Adopt);
+    let differs = reason(&judged(3, AdoptPolicy::Match, &read));
+    assert!(
+        differs.contains("AdoptionDiffers") && differs.contains("version 0 of mapping set M"),
+        "{differs}"
+    );
+    assert_eq!(judged(3, AdoptPolicy::Override, &read), Plan::Adopt);
 }

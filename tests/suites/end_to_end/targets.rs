@@ -238,8 +238,34 @@ async fn rows_that_a_schema_of_events_drops_are_refused_before_anything_is_made(
     for kind in ["targetConnection", "mappingSet", "flow"] {
         assert!(world.objects(kind).await.is_empty(), "{kind}");
     }
-    world.apply(&manifest).await;
+
+    // What may be meant is done, and told once.
+    let day = json!({"value": "2026-02-10", "destination": "timestamp"});
+    world
+        .apply(&changed(manifest.clone(), "/spec/mapping/1", day))
+        .await;
     world.wait_ready(DATAFLOW).await;
+    let doubts = async || {
+        let events = world.events("customer-io-events").await;
+        let doubts = events
+            .into_iter()
+            .filter(|it| it.starts_with("MappingDoubtful"));
+        doubts.collect::<Vec<_>>()
+    };
+    let told = doubts().await;
+    assert!(
+        told.len() == 1 && told[0].contains("\"2026-02-10\""),
+        "{told:?}"
+    );
+    world.apply(&manifest).await;
+    world
+        .wait_for("the other rows", async || {
+            let stands = world.get(DATAFLOW).await;
+            let ready = condition(&stands, "Ready")["status"] == "True";
+            (stands["status"]["mappingSet"]["version"] == 1 && ready).then_some(())
+        })
+        .await;
+    assert_eq!(doubts().await, told);
     world.end().await;
 }
 
