@@ -84,6 +84,10 @@ pub enum TargetView {
 
 /// What the platform has answered.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[expect(
+    clippy::option_option,
+    reason = "not asked, asked in vain, and found are three things"
+)]
 pub struct Answers {
     named: Option<Vec<Dataset>>,
     dataset: Option<Option<Box<Dataset>>>,

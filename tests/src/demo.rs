@@ -34,7 +34,7 @@ const TENANT: &str = "_extconndev";
 /// From webhook call to record.
 const RECORDS_LIMIT: Duration = Duration::from_secs(30);
 /// Until the webhook is enabled, once the dataflow is Ready.
-const ENABLED_LIMIT: Duration = Duration::from_secs(60);
+const ENABLED_LIMIT: Duration = Duration::from_mins(1);
 /// What the demo waits instead of the five minutes that Adobe asks for between a new flow and its first event.
 pub const PAUSE: &str = "--subscription-pause=2s";
 /// The namespace of the samples.

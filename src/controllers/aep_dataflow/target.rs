@@ -193,16 +193,16 @@ fn elsewhere(dataset: &AepDataset, scope: &Scope) -> Option<Failure> {
         .status
         .as_ref()
         .and_then(|status| status.organization_id.as_ref());
-    let differs = if dataset.spec.sandbox != scope.sandbox {
-        format!(
-            "is in sandbox \"{}\", and the source in sandbox \"{}\"",
-            dataset.spec.sandbox, scope.sandbox
-        )
-    } else {
+    let differs = if dataset.spec.sandbox == scope.sandbox {
         let organization = organization.filter(|it| **it != scope.organization)?;
         format!(
             "stands in organization \"{organization}\", and the source's Secret \"{}\" is for \"{}\"",
             scope.secret, scope.organization
+        )
+    } else {
+        format!(
+            "is in sandbox \"{}\", and the source in sandbox \"{}\"",
+            dataset.spec.sandbox, scope.sandbox
         )
     };
     Some(Failure::stalled(

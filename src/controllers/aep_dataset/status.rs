@@ -66,7 +66,7 @@ impl ManagedStatus for AepDatasetStatus {
         let id = id.to_owned();
         match kind {
             RemoteKind::FieldGroup => {
-                self.field_group = Some(FieldGroupStatus { id, fields: None })
+                self.field_group = Some(FieldGroupStatus { id, fields: None });
             }
             RemoteKind::Schema => {
                 let major_version = i64::try_from(version).unwrap_or(1).max(1);
