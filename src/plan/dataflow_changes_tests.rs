@@ -71,6 +71,10 @@ fn new_rows_are_written_before_the_flow_is_pointed_at_them() {
 }
 
 /// What the platform said of the rows as they would be written.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the shape of the field it goes into"
+)]
 fn judged(desired: &DesiredDataflow, attempt: i64, refused: &[&str]) -> Option<Checked> {
     let problem = |destination: &&str| MappingProblem {
         row: None,

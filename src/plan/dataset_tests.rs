@@ -20,6 +20,10 @@ fn desired() -> DesiredDataset {
     desired_with(|_| {})
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "callers write the value where it stands"
+)]
 fn reads<T: serde::de::DeserializeOwned>(body: &impl serde::Serialize, added: Value) -> T {
     let mut read = serde_json::to_value(body).unwrap();
     read.as_object_mut()
@@ -29,6 +33,10 @@ fn reads<T: serde::de::DeserializeOwned>(body: &impl serde::Serialize, added: Va
 }
 
 /// The objects as they read once they were made.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "callers write the value where it stands"
+)]
 fn group(added: Value) -> FieldGroup {
     let desired = desired();
     let body = desired
@@ -41,6 +49,10 @@ fn group(added: Value) -> FieldGroup {
     reads(&body, all)
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "callers write the value where it stands"
+)]
 fn schema(added: Value) -> Schema {
     let mut all = json!({"$id": SCHEMA, "version": "1.3", "meta:class": desired().class()});
     all.as_object_mut()
@@ -315,6 +327,8 @@ fn paths_are_those_of_the_organization() {
     }
 }
 
+type Change = fn(&mut AepDatasetSpec);
+
 #[test]
 fn the_hash_changes_with_what_is_written_and_with_nothing_else() {
     let before = desired().hash();
@@ -324,7 +338,6 @@ fn the_hash_changes_with_what_is_written_and_with_nothing_else() {
         spec.deletion_policy = crate::resources::lifecycle::DeletionPolicy::Delete;
     });
     assert_eq!(same.hash(), before);
-    type Change = fn(&mut AepDatasetSpec);
     let changes: [Change; 5] = [
         |spec| spec.description = None,
         |spec| spec.schema.description = None,

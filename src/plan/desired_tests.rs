@@ -228,15 +228,17 @@ fn bodies(desired: &DesiredDataflow) -> Value {
     ])
 }
 
+fn existing(spec: &mut AepDataflowSpec) -> &mut ExistingDataset {
+    spec.target.existing.as_mut().unwrap()
+}
+
+fn schema(spec: &mut AepDataflowSpec) -> &mut SchemaReference {
+    existing(spec).schema.as_mut().unwrap()
+}
+
 #[test]
 fn the_hash_changes_with_every_part_of_the_spec_that_is_written() {
     let before = desired_dataflow().hash();
-    fn existing(spec: &mut AepDataflowSpec) -> &mut ExistingDataset {
-        spec.target.existing.as_mut().unwrap()
-    }
-    fn schema(spec: &mut AepDataflowSpec) -> &mut SchemaReference {
-        existing(spec).schema.as_mut().unwrap()
-    }
     let changes: [fn(&mut AepDataflowSpec); 9] = [
         |spec| spec.name = None,
         |spec| spec.description = Some("other".into()),

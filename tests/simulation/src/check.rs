@@ -361,6 +361,10 @@ fn wrong_dataflow(
         Ok("WaitingForDataset") if !deleting(dataflow) && dataset::is_lacking(dataflow, world) => {
             None
         }
+        // AEP fails to check a flow whose dataset somebody deleted.
+        Ok("PlatformUnavailable") if !deleting(dataflow) && dataset::is_lost(dataflow, remote) => {
+            None
+        }
         Ok("RemoteMissing") if !deleting(dataflow) && !heals(dataflow) && world.was_meddled() => {
             None
         }

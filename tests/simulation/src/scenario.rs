@@ -123,8 +123,15 @@ pub struct Scenario {
     pub replicas: Vec<Vec<End>>,
 }
 
+/// Seeds from this one on have datasets of our own, too: `soak --from 1000000`.
+pub const WITH_DATASETS: u64 = 1_000_000;
+
 impl Scenario {
     /// The scenario of a seed.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a list of choices, in the order they are rolled"
+    )]
     pub fn of(seed: u64) -> Self {
         let mut dice = Dice::about((seed, "scenario"));
         let sources = index(dice.between(1, 2));
@@ -231,7 +238,7 @@ impl Scenario {
             calm_at,
             replicas,
         };
-        if dice.chance(400) {
+        if seed >= WITH_DATASETS && dice.chance(400) {
             datasets(&mut scenario, &mut dice);
         }
         scenario.options.action_needs_sub_op = dice.chance(100);

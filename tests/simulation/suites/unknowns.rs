@@ -231,7 +231,7 @@ fn wide_answers() -> Vec<Unknown> {
             |it| it.breaking_change = BreakingChange::WithData,
         ),
         row(&["--bad-mapping"], "a bad row is a 400", nothing, |it| {
-            it.bad_mapping = BadMapping::Refused
+            it.bad_mapping = BadMapping::Refused;
         }),
         row(
             &["--webhook-same-endpoint"],

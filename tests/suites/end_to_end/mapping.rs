@@ -24,7 +24,11 @@ async fn says(world: &World, resource: &str, reason: &str) -> String {
 }
 
 async fn writes(world: &World) -> Vec<String> {
-    let calls = world.calls().await.into_iter().filter(|call| call.writes());
+    let calls = world
+        .calls()
+        .await
+        .into_iter()
+        .filter(super::world::Call::writes);
     calls.map(|call| call.operation).collect()
 }
 
@@ -191,7 +195,7 @@ async fn a_mapping_set_made_elsewhere_is_used_and_left_alone() {
     assert_eq!(used(&world).await["mappingId"], id);
     assert_eq!(mapping_sets(&world).await.len(), 2);
     world.kubectl(&["delete", BORROWER]).await;
-    assert_eq!(mapping_sets(&world).await, [id.clone()]);
+    assert_eq!(mapping_sets(&world).await, std::slice::from_ref(&id));
 
     // A status that is lost: the flow is taken over, the set that it uses is not. Not even when the spec has rows by
     // now: the flow gets a set with them.

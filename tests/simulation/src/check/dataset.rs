@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{deleting, heals, is_lost, is_secret_going, name, ready, standing};
+use super::{deleting, heals, is_secret_going, name, ready, standing};
 use crate::world::World;
 
 /// What is not as it should be with a dataset.
@@ -22,7 +22,9 @@ pub(super) fn wrong(
         {
             None
         }
-        Ok("RemoteMissing") if !heals(dataset) && is_lost(remote, "dataset", dataset) => None,
+        Ok("RemoteMissing") if !heals(dataset) && super::is_lost(remote, "dataset", dataset) => {
+            None
+        }
         Ok(reason) => Some(format!("dataset {} is {reason}: {dataset}", name(dataset))),
     }
 }
@@ -78,4 +80,11 @@ pub(super) fn is_lacking(dataflow: &Value, world: &World) -> bool {
     let datasets = world.api().objects("aepdatasets");
     let found = datasets.iter().find(|it| it["metadata"]["name"] == *wanted);
     found.is_none_or(|it| deleting(it) || ready(it).is_none_or(|ready| ready["status"] != "True"))
+}
+
+/// Whether the dataset that a dataflow was built on is gone from the platform.
+pub(super) fn is_lost(dataflow: &Value, remote: &Value) -> bool {
+    let id = &dataflow["status"]["target"]["datasetId"];
+    let all = remote["dataset"].as_array();
+    !id.is_null() && all.is_none_or(|all| all.iter().all(|it| it["id"] != *id))
 }
