@@ -240,10 +240,9 @@ async fn rows_that_a_schema_of_events_drops_are_refused_before_anything_is_made(
     }
 
     // What may be meant is done, and told once.
-    let day = json!({"value": "2026-02-10", "destination": "timestamp"});
-    world
-        .apply(&changed(manifest.clone(), "/spec/mapping/1", day))
-        .await;
+    let mut doubtful = manifest.clone();
+    doubtful["spec"]["mapping"][1] = json!({"value": "2026-02-10", "destination": "timestamp"});
+    world.apply(&doubtful).await;
     world.wait_ready(DATAFLOW).await;
     let doubts = async || {
         let events = world.events("customer-io-events").await;
