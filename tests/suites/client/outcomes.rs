@@ -1,5 +1,6 @@
 //! What is repeated, what an outcome means, and what is told of an exchange.
 
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -182,13 +183,16 @@ async fn the_observer_hears_of_every_exchange() {
     assert_eq!(heard[3].elapsed, Duration::from_millis(250));
 }
 
-/// Everything that is traced, as text.
-#[derive(Clone, Default)]
-struct Trace(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What this thread has traced.
+    static TRACED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
-impl std::io::Write for Trace {
+struct Traced;
+
+impl std::io::Write for Traced {
     fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(text);
+        TRACED.with_borrow_mut(|traced| traced.extend_from_slice(text));
         Ok(text.len())
     }
 
@@ -199,21 +203,19 @@ impl std::io::Write for Trace {
 
 #[tokio::test(start_paused = true)]
 async fn a_trace_has_one_event_per_exchange_and_nothing_confidential() {
-    let trace = Trace::default();
-    let writer = trace.clone();
-    let subscriber = tracing_subscriber::fmt()
+    // For all threads: what another test traces first would else be taken for what nobody wants to hear.
+    tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
         .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+        .with_writer(|| Traced)
+        .init();
+    tracing::callsite::rebuild_interest_cache();
     let flow = r#"{"items":[{"id":"f-1","options":{"inletUrl":"https://dcs.example/collection/inlet-1"}}]}"#;
     let far = Far::platform([say(200, flow), say(503, "words of the platform")]);
     let sandbox = far.sandbox();
     sandbox.get_flow("f-1").await.unwrap();
     sandbox.get_flow("f-1").await.unwrap_err();
-    drop(guard);
-    let text = String::from_utf8(trace.0.lock().unwrap().clone()).unwrap();
+    let text = String::from_utf8(TRACED.take()).unwrap();
     assert_eq!(text.lines().count(), 3, "{text}");
     for word in [
         "request_token",
