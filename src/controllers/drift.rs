@@ -5,13 +5,9 @@
 //! what to look at. It reads the object itself and decides: a listing alone never leads to a write.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
-use futures::future::join_all;
-use rand::RngExt as _;
 use rand::rngs::StdRng;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -24,9 +20,7 @@ use crate::platform::{ApiError, Sandbox};
 use super::context::{Context, Side, Suspicion};
 use super::dependencies::Key;
 use super::inventory::{Scope, ScopeKey};
-
-/// A check that failed is tried again after this, if the interval is longer.
-const AGAIN: Duration = Duration::from_mins(1);
+use super::rounds::Rounds;
 
 /// A resource that stands as written.
 #[derive(Clone, Debug)]
@@ -43,19 +37,18 @@ pub struct Entry {
     pub since: Instant,
 }
 
+/// A kind and a resource of it.
+type Place = (&'static str, Key);
+
 /// What is watched for drift.
 #[derive(Debug, Default)]
 pub struct Watch {
-    scopes: Mutex<BTreeMap<ScopeKey, Scoped>>,
-    changed: Notify,
+    rounds: Rounds<ScopeKey, Place, Entry, Scoped>,
 }
 
 #[derive(Debug)]
 struct Scoped {
     sandbox: Sandbox,
-    /// When the next check is due; not set until the loop has seen the scope.
-    next: Option<Instant>,
-    entries: BTreeMap<(&'static str, Key), Entry>,
     /// Objects of ours without a resource: whether they have been told of.
     orphans: BTreeMap<String, bool>,
 }
@@ -63,122 +56,46 @@ struct Scoped {
 impl Watch {
     /// From now on the resource `key` of kind `kind` should look like `entry` to `sandbox`.
     pub fn register(&self, sandbox: &Sandbox, kind: &'static str, key: &Key, entry: Entry) {
-        let here = ScopeKey::of(sandbox);
-        let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = || Scoped {
+            sandbox: sandbox.clone(),
+            orphans: BTreeMap::new(),
+        };
         let place = (kind, key.clone());
-        for (_, other) in scopes.iter_mut().filter(|(scope, _)| **scope != here) {
-            other.entries.remove(&place);
-        }
-        let home = scopes.entry(here).or_insert_with(|| {
-            self.changed.notify_one();
-            Scoped {
-                sandbox: sandbox.clone(),
-                next: None,
-                entries: BTreeMap::new(),
-                orphans: BTreeMap::new(),
-            }
-        });
-        // The credentials that worked last.
-        home.sandbox = sandbox.clone();
-        home.entries.insert(place, entry);
+        self.rounds
+            .enter(ScopeKey::of(sandbox), place, first, |home, place| {
+                // The credentials that worked last.
+                home.of.sandbox = sandbox.clone();
+                home.entries.insert(place, entry);
+            });
     }
 
     /// The resource is gone, or does not stand as written any more.
     pub fn forget(&self, kind: &'static str, key: &Key) {
-        let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = (kind, key.clone());
-        scopes.retain(|_, scoped| {
-            scoped.entries.remove(&place);
-            !scoped.entries.is_empty()
-        });
-    }
-
-    /// The scopes that are due, each with its next check set; and when the next one is due.
-    fn due(&self, interval: Duration, random: &mut StdRng) -> (Vec<ScopeKey>, Option<Instant>) {
-        let now = Instant::now();
-        let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut due = Vec::new();
-        for (key, scoped) in scopes.iter_mut() {
-            // The first check comes in the second half of an interval: restarts do not march in step, and what
-            // has just started has other things to do.
-            let first = interval.mul_f64(0.5 + 0.5 * random.random::<f64>());
-            let next = *scoped.next.get_or_insert(now + first);
-            if next <= now {
-                scoped.next = Some(now + interval.mul_f64(0.9 + 0.2 * random.random::<f64>()));
-                due.push(key.clone());
-            }
-        }
-        let next = scopes.values().filter_map(|scoped| scoped.next).min();
-        (due, next)
-    }
-
-    fn again(&self, key: &ScopeKey, pause: Duration) {
-        let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(scoped) = scopes.get_mut(key) {
-            let soon = Instant::now() + pause;
-            scoped.next = Some(scoped.next.map_or(soon, |next| next.min(soon)));
-        }
+        self.rounds.forget(&(kind, key.clone()));
     }
 
     fn look(&self, key: &ScopeKey) -> Option<(Sandbox, Vec<(Key, Entry)>)> {
-        let all = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
-        let Scoped {
-            sandbox, entries, ..
-        } = all.get(key)?;
-        let entries = entries
-            .iter()
-            .map(|((_, key), entry)| (key.clone(), entry.clone()));
-        Some((sandbox.clone(), entries.collect()))
+        let homes = self.rounds.homes();
+        let home = homes.get(key)?;
+        let entries = home.entries.iter();
+        let entries = entries.map(|((_, key), entry)| (key.clone(), entry.clone()));
+        Some((home.of.sandbox.clone(), entries.collect()))
     }
 }
 
 /// Checks every scope when it is due, until `stop`.
 pub async fn run(context: Arc<Context>, random: &Mutex<StdRng>, stop: CancellationToken) {
+    let look = |key: ScopeKey| {
+        let context = Arc::clone(&context);
+        async move { check(&context, &key).await }
+    };
+    let failed = |key: &ScopeKey, why: String| {
+        let sandbox = &key.sandbox;
+        warn!(why, sandbox, "drift was not looked for; it is tried again");
+    };
     let interval = context.settings.drift_interval;
-    loop {
-        let (due, next) = {
-            let mut random = random.lock().unwrap_or_else(PoisonError::into_inner);
-            context.drift.due(interval, &mut random)
-        };
-        let checks = due.iter().map(|key| async {
-            // One sandbox that hangs must not keep the others from being looked at.
-            let why = match tokio::time::timeout(interval.max(AGAIN), check(&context, key)).await {
-                Ok(Ok(())) => return,
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "it took too long".to_owned(),
-            };
-            warn!(
-                why,
-                sandbox = key.sandbox,
-                "drift was not looked for; it is tried again"
-            );
-            context.drift.again(key, AGAIN.min(interval));
-        });
-        let checks = async {
-            join_all(checks).await;
-        };
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            () = checks => {}
-        }
-        if !due.is_empty() {
-            continue;
-        }
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            () = context.drift.changed.notified() => {}
-            () = sleep_until(next) => {}
-        }
-    }
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
+    let rounds = &context.drift.rounds;
+    rounds.run(interval, random, stop, look, failed).await;
 }
 
 /// One check: lists, compares, wakes.
@@ -239,15 +156,11 @@ fn report_orphans(context: &Context, scope: &Scope, key: &ScopeKey) {
             }
         }
     }
-    let mut scopes = context
-        .drift
-        .scopes
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    let Some(home) = scopes.get_mut(key) else {
+    let mut homes = context.drift.rounds.homes();
+    let Some(home) = homes.get_mut(key) else {
         return;
     };
-    let before = std::mem::take(&mut home.orphans);
+    let before = std::mem::take(&mut home.of.orphans);
     for (kind, id, resource) in orphans {
         let told = before.get(&id);
         if told == Some(&false) {
@@ -259,9 +172,9 @@ fn report_orphans(context: &Context, scope: &Scope, key: &ScopeKey) {
                 kind.title()
             );
         }
-        home.orphans.insert(id, told.is_some());
+        home.of.orphans.insert(id, told.is_some());
     }
-    let orphans = scopes.values().map(|home| home.orphans.len()).sum();
+    let orphans = homes.values().map(|home| home.of.orphans.len()).sum();
     context.metrics.orphans(orphans);
 }
 

@@ -9,6 +9,7 @@
 //! | [`inventory`] | what stands in the sandboxes, as listed for everybody |
 //! | [`runs`] | runs of flows: what is new in them, who is to be woken by it |
 //! | [`webhooks`] | what stands in the workspaces of Customer.io, listed and compared in the same way |
+//! | [`rounds`] | when each of the three looks at what stands elsewhere: |
 //! | [`drift`] | changes made elsewhere: compares what is listed, wakes who differs |
 //! | [`preflight`] | whether the organization sees what is to be created |
 //! | `consult`, `twins` | what stands already is taken over; what an abandoned attempt made is deleted |
@@ -49,6 +50,7 @@ pub mod record;
 pub mod remotes;
 pub mod retries;
 pub mod rotation;
+pub mod rounds;
 mod run;
 pub mod runs;
 pub mod secrets;

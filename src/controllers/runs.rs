@@ -10,16 +10,12 @@
 //! - A run is counted in the metrics once; those of before this process are not.
 //! - A look that fails is tried again, and changes nothing meanwhile; a refusal that lasts is told.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures::future::join_all;
 use k8s_openapi::jiff::Timestamp;
-use rand::RngExt as _;
 use rand::rngs::StdRng;
-use tokio::sync::Notify;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -29,9 +25,8 @@ use crate::platform::{ApiError, Filter, RUN_FLOW_PROPERTY, RUN_STARTED_PROPERTY,
 use super::context::{Context, Side};
 use super::dependencies::Key;
 use super::inventory::{CHUNK, ScopeKey};
+use super::rounds::Rounds;
 
-/// A look that failed is made again after this, if the interval is longer.
-const AGAIN: Duration = Duration::from_mins(1);
 /// Pages of one question: fifty flows, twenty runs each.
 pub const PAGES: usize = 10;
 /// How late a run may show after its end. AEP says nothing about it.
@@ -54,8 +49,7 @@ struct Entry {
 /// The flows whose runs are looked at.
 #[derive(Debug, Default)]
 pub struct Watch {
-    scopes: Mutex<BTreeMap<ScopeKey, Scoped>>,
-    changed: Notify,
+    rounds: Rounds<ScopeKey, Place, Entry, Scoped>,
 }
 
 type Place = (&'static str, Key);
@@ -63,9 +57,6 @@ type Place = (&'static str, Key);
 #[derive(Debug)]
 struct Scoped {
     sandbox: Sandbox,
-    /// When the next look is due; not set until the loop has seen the scope.
-    next: Option<Instant>,
-    entries: BTreeMap<Place, Entry>,
     newest: Newest,
 }
 
@@ -114,92 +105,50 @@ impl Watch {
         side: fn(&Context) -> &Side,
         now: Timestamp,
     ) {
-        let here = ScopeKey::of(sandbox);
+        let first = || Scoped {
+            sandbox: sandbox.clone(),
+            newest: Newest::default(),
+        };
         let place = (place.0, place.1.clone());
-        let mut scopes = self.scopes();
-        for (_, other) in scopes.iter_mut().filter(|(scope, _)| **scope != here) {
-            other.entries.remove(&place);
-        }
-        let home = scopes.entry(here).or_insert_with(|| {
-            self.changed.notify_one();
-            Scoped {
-                sandbox: sandbox.clone(),
-                next: None,
-                entries: BTreeMap::new(),
-                newest: Newest::default(),
-            }
-        });
-        // The credentials that worked last.
-        home.sandbox = sandbox.clone();
-        match home.entries.get_mut(&place) {
-            Some(entry) if entry.subject.flow == subject.flow => {
-                (entry.subject, entry.told) = (subject, told);
-            }
-            _ => {
-                let entry = Entry {
-                    subject,
-                    told,
-                    side,
-                    seen: None,
-                    looked: false,
-                    counted: u64::try_from(now.as_millisecond()).unwrap_or_default(),
-                };
-                home.entries.insert(place, entry);
-            }
-        }
+        self.rounds
+            .enter(ScopeKey::of(sandbox), place, first, |home, place| {
+                // The credentials that worked last.
+                home.of.sandbox = sandbox.clone();
+                match home.entries.get_mut(&place) {
+                    Some(entry) if entry.subject.flow == subject.flow => {
+                        (entry.subject, entry.told) = (subject, told);
+                    }
+                    _ => {
+                        let entry = Entry {
+                            subject,
+                            told,
+                            side,
+                            seen: None,
+                            looked: false,
+                            counted: u64::try_from(now.as_millisecond()).unwrap_or_default(),
+                        };
+                        home.entries.insert(place, entry);
+                    }
+                }
+            });
     }
 
     /// The resource is gone, or has no flow.
     pub fn forget(&self, kind: &'static str, key: &Key) {
-        let place = (kind, key.clone());
-        self.scopes().retain(|_, scoped| {
-            scoped.entries.remove(&place);
-            !scoped.entries.is_empty()
-        });
+        self.rounds.forget(&(kind, key.clone()));
     }
 
     /// What runs of the resource's flow have shown to this process.
     pub fn seen(&self, kind: &'static str, key: &Key, flow: &str) -> Option<Seen> {
         let place = (kind, key.clone());
-        let scopes = self.scopes();
-        let entry = scopes
-            .values()
-            .find_map(|scoped| scoped.entries.get(&place))?;
+        let homes = self.rounds.homes();
+        let entry = homes.values().find_map(|home| home.entries.get(&place))?;
         entry.seen.clone().filter(|_| entry.subject.flow == flow)
     }
 
-    fn scopes(&self) -> MutexGuard<'_, BTreeMap<ScopeKey, Scoped>> {
-        self.scopes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The scopes that are due, each with its next look set; and when the next one is due.
-    fn due(&self, interval: Duration, random: &mut StdRng) -> (Vec<ScopeKey>, Option<Instant>) {
-        let now = Instant::now();
-        let mut scopes = self.scopes();
-        let mut due = Vec::new();
-        for (key, scoped) in scopes.iter_mut() {
-            // As for drift: restarts do not march in step, and what has just started has other things to do.
-            let first = interval.mul_f64(0.5 + 0.5 * random.random::<f64>());
-            let next = *scoped.next.get_or_insert(now + first);
-            if next <= now {
-                scoped.next = Some(now + interval.mul_f64(0.9 + 0.2 * random.random::<f64>()));
-                due.push(key.clone());
-            }
-        }
-        let next = scopes.values().filter_map(|scoped| scoped.next).min();
-        (due, next)
-    }
-
-    fn again(&self, key: &ScopeKey, pause: Duration) {
-        if let Some(scoped) = self.scopes().get_mut(key) {
-            let soon = Instant::now() + pause;
-            scoped.next = Some(scoped.next.map_or(soon, |next| next.min(soon)));
-        }
-    }
-
     fn questions(&self, key: &ScopeKey) -> Option<Questions> {
-        let scopes = self.scopes();
-        let home = scopes.get(key)?;
+        let homes = self.rounds.homes();
+        let home = homes.get(key)?;
         // A flow that is disabled takes nothing in.
         let asked = home
             .entries
@@ -212,23 +161,23 @@ impl Watch {
                 .collect()
         };
         Some(Questions {
-            sandbox: home.sandbox.clone(),
+            sandbox: home.of.sandbox.clone(),
             known: flows(known),
             unknown: flows(unknown),
-            since: home.newest.since(),
+            since: home.of.newest.since(),
         })
     }
 
     /// Takes in what a look found out, and wakes whom it is news to.
     fn answered(&self, context: &Context, key: &ScopeKey, as_of: Timestamp, found: &Found) {
         let mut news = Vec::new();
-        let mut scopes = self.scopes();
-        let Some(home) = scopes.get_mut(key) else {
+        let mut homes = self.rounds.homes();
+        let Some(home) = homes.get_mut(key) else {
             return;
         };
         if let Found::Runs { runs, .. } = found {
             for run in runs.values().flatten() {
-                home.newest.take_in(run);
+                home.of.newest.take_in(run);
             }
         }
         for ((_, key), entry) in &mut home.entries {
@@ -253,7 +202,7 @@ impl Watch {
                 news.push((entry.side, key.clone()));
             }
         }
-        drop(scopes);
+        drop(homes);
         debug!(sandbox = key.sandbox, news = news.len(), "looked at runs");
         for (side, key) in news {
             side(context).wake(key);
@@ -289,48 +238,18 @@ enum Found {
 }
 
 /// Looks at the runs of every scope when it is due, until `stop`.
-pub async fn run(context: Arc<Context>, mut random: StdRng, stop: CancellationToken) {
-    let interval = context.settings.runs_interval;
-    loop {
-        let (due, next) = context.runs.due(interval, &mut random);
-        let looks = due.iter().map(|key| async {
-            // One sandbox that hangs must not keep the others from being looked at.
-            let why = match tokio::time::timeout(interval.max(AGAIN), look(&context, key)).await {
-                Ok(Ok(())) => return,
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "it took too long".to_owned(),
-            };
-            warn!(
-                why,
-                sandbox = key.sandbox,
-                "runs were not looked at; it is tried again"
-            );
-            context.runs.again(key, AGAIN.min(interval));
-        });
-        let looks = async {
-            join_all(looks).await;
-        };
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            () = looks => {}
-        }
-        if !due.is_empty() {
-            continue;
-        }
-        let sleep = async {
-            match next {
-                Some(next) => tokio::time::sleep_until(next).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            () = context.runs.changed.notified() => {}
-            () = sleep => {}
-        }
-    }
+pub async fn run(context: Arc<Context>, random: StdRng, stop: CancellationToken) {
+    let looking = |key: ScopeKey| {
+        let context = Arc::clone(&context);
+        async move { look(&context, &key).await }
+    };
+    let failed = |key: &ScopeKey, why: String| {
+        let sandbox = &key.sandbox;
+        warn!(why, sandbox, "runs were not looked at; it is tried again");
+    };
+    let (interval, random) = (context.settings.runs_interval, Mutex::new(random));
+    let rounds = &context.runs.rounds;
+    rounds.run(interval, &random, stop, looking, failed).await;
 }
 
 /// One look: asks, takes in, wakes.
