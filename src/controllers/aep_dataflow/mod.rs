@@ -1,10 +1,12 @@
 //! The controller of `AepDataflow`: target connection, mapping set and flow on one source.
 //!
-//! [`observe`] reads what it depends on, [`target`] the dataset among it, [`claim`] asks who holds the source,
-//! [`subject`] plans and takes in answers ([`subscription`] those of Customer.io), [`diagnose`] explains a refusal,
-//! [`ingestion`] says what runs show, [`outputs`] writes the Secret, [`status`] says where results are recorded; the
-//! road itself is [`crate::controllers::reconcile`].
+//! [`observe`] reads what it depends on, [`target`] the dataset among it, [`claim`] asks who holds the source.
+//! [`subject`] plans towards its `aim` and takes in `answers`, [`subscription`] those of Customer.io; [`diagnose`]
+//! explains a refusal, [`ingestion`] says what runs show, [`outputs`] writes the Secret, [`status`] says where results
+//! are recorded. The road itself is [`crate::controllers::reconcile`].
 
+mod aim;
+mod answers;
 pub mod claim;
 pub mod diagnose;
 pub mod ingestion;

@@ -15,99 +15,40 @@ use crate::controllers::webhooks::watch::Entry;
 use crate::plan::adopt::{Adoption, Found};
 use crate::plan::claim::FlowProgress;
 use crate::plan::dataflow::{ObservedDataflow, SourceView, plan};
-use crate::plan::desired::DesiredDataflow;
 use crate::plan::drift::Drift;
-use crate::plan::mapping_help::{self, Advice};
-use crate::plan::marker::{Identity, Marker};
-use crate::plan::question::Answer;
+use crate::plan::marker::Identity;
 use crate::plan::settling::Fields;
 use crate::plan::sighting::{Aspects, Expected, Sighted, mapping_hash, wiring_hash};
-use crate::plan::target::{Answers, Resolution, ResolvedTarget, Search, TargetView};
+use crate::plan::target::{Answers, ResolvedTarget, TargetView};
 use crate::plan::{Body, Failure, Fate, Known, Plan, RemoteKind, Step, Wait};
-use crate::platform::{Flow, MappingRef, MappingSet};
+use crate::platform::MappingRef;
 use crate::resources::aep_dataflow::DesiredState;
 use crate::resources::conditions::{READY, Reason, find};
 use crate::resources::lifecycle::AdoptPolicy;
 use crate::resources::status::MappingSetStatus;
 use crate::resources::{AepDataflow, AepDataflowStatus};
 
+use super::aim::Aim;
 use super::observe::Surroundings;
-use super::subscription::{Part, moment};
+use super::subscription::Part;
 use super::{claim, observe, target};
 
 /// An `AepDataflow` on its way.
 pub struct DataflowSubject<'a> {
-    context: &'a Context,
-    dataflow: &'a AepDataflow,
-    identity: Identity,
-    sandbox: String,
-    view: TargetView,
+    pub(super) context: &'a Context,
+    pub(super) dataflow: &'a AepDataflow,
+    pub(super) identity: Identity,
+    pub(super) sandbox: String,
+    pub(super) view: TargetView,
     /// How far the fields of its dataset are.
     fields: Fields,
-    answers: Answers,
-    aim: Aim,
-    observed: ObservedDataflow,
+    pub(super) answers: Answers,
+    pub(super) aim: Aim,
+    pub(super) observed: ObservedDataflow,
     /// Changes of the flow already made in this run; a change that does not show is not made again.
     changed: Vec<Change>,
     /// Its webhook, if it has to do with one.
     pub webhook: Option<Part<'a>>,
-}
-
-/// What a dataflow should be, as far as its target is known.
-enum Aim {
-    Known {
-        desired: Box<DesiredDataflow>,
-        hash: String,
-        advice: Advice,
-    },
-    /// What comes before it is.
-    Not(Plan),
-}
-
-impl Aim {
-    /// What follows from what is known by now.
-    fn of(
-        identity: &Identity,
-        dataflow: &AepDataflow,
-        status: &AepDataflowStatus,
-        (view, answers, sandbox): (&TargetView, &Answers, &str),
-    ) -> Self {
-        // What nothing is built on may still turn out to be another one.
-        let built_on = !status.holdings().is_empty();
-        let search = Search {
-            spec: &dataflow.spec,
-            view,
-            recorded: status.target.as_ref().filter(|_| built_on),
-            answers,
-            sandbox,
-        };
-        match search.resolve() {
-            Resolution::Known(target) => {
-                let advice = mapping_help::advise(&dataflow.spec.mapping, target.class.as_deref());
-                let desired = DesiredDataflow::new(identity.clone(), &dataflow.spec, target);
-                Self::Known {
-                    hash: desired.hash(),
-                    desired: Box::new(desired),
-                    advice,
-                }
-            }
-            Resolution::Not(plan) => Self::Not(plan),
-        }
-    }
-
-    fn desired(&self) -> Option<&DesiredDataflow> {
-        match self {
-            Self::Known { desired, .. } => Some(desired),
-            Self::Not(_) => None,
-        }
-    }
-
-    fn hash(&self) -> Option<&str> {
-        match self {
-            Self::Known { hash, .. } => Some(hash),
-            Self::Not(_) => None,
-        }
-    }
 }
 
 /// A kind of change of a flow.
@@ -256,13 +197,6 @@ impl<'a> DataflowSubject<'a> {
         }
     }
 
-    /// The flow was made or changed just now.
-    fn moved(&self, status: &mut AepDataflowStatus) {
-        if let Some(flow) = &mut status.flow {
-            flow.changed_at = Some(moment(self.context.clock.exact()));
-        }
-    }
-
     /// Hash of what stands once the plan is done.
     pub fn hash(&self) -> Option<&str> {
         self.aim.hash()
@@ -273,30 +207,10 @@ impl<'a> DataflowSubject<'a> {
         self.aim.desired().map(|desired| &desired.target)
     }
 
-    fn record_target(&self, status: &mut AepDataflowStatus) {
+    pub(super) fn record_target(&self, status: &mut AepDataflowStatus) {
         if let Some(target) = self.target() {
             status.target = Some(target.status());
         }
-    }
-
-    /// The platform has answered.
-    fn learn(&mut self, answer: &Answer, status: &mut AepDataflowStatus) {
-        if let Answer::Mapping(checked) = answer {
-            self.observed.checked = Some(checked.clone());
-            return;
-        }
-        self.answers.take(answer.clone());
-        let known = (&self.view, &self.answers, self.sandbox.as_str());
-        self.aim = Aim::of(&self.identity, self.dataflow, status, known);
-        self.record_target(status);
-    }
-
-    /// The mapping set of a flow that was found again. One that carries another name was adopted with the flow, or
-    /// is somebody else's: `spec.mappingSet` named it before, and it is left alone.
-    fn is_somebody_elses(&self, found: &MappingSet, status: &AepDataflowStatus) -> bool {
-        let ours = Marker::split(&found.name)
-            .is_some_and(|(_, marker)| marker.identity.same_resource(&self.identity));
-        !ours && self.dataflow.spec.adopt.is_none() && status.is_unread(RemoteKind::MappingSet)
     }
 
     /// The objects as they stand now that the plan is done.
@@ -336,33 +250,6 @@ impl<'a> DataflowSubject<'a> {
             aspects,
         });
         expected
-    }
-
-    /// Something was made from this spec a moment ago. If nothing else that status records is waiting to
-    /// be read, a later reconcile (woken by the source, for the URL, or trying again what was refused)
-    /// need not read any of it.
-    fn made(&self, status: &mut AepDataflowStatus) {
-        let target = matches!(self.observed.target, Known::Trusted(_) | Known::Absent);
-        let elsewhere = self.dataflow.spec.mapping_set.is_some();
-        let mapping =
-            elsewhere || matches!(self.observed.mapping, Known::Trusted(_) | Known::Absent);
-        if target && mapping {
-            status.applied_hash = self.aim.hash().map(str::to_owned);
-        }
-    }
-
-    /// A flow that was read: what its status shows of it.
-    fn read(&mut self, flow: &Flow, status: &mut AepDataflowStatus) {
-        if let Some(recorded) = &mut status.flow {
-            recorded.state = Some(flow.state.as_str().to_owned());
-            if recorded.etag.is_empty() {
-                flow.etag.as_str().clone_into(&mut recorded.etag);
-            }
-        }
-        if let Some(url) = flow.inlet_url() {
-            status.inlet_url = Some(url.to_owned());
-        }
-        self.observed.flow = Known::Read(flow.clone());
     }
 }
 
@@ -505,104 +392,7 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
     }
 
     fn fold(&mut self, outcome: &Outcome, status: &mut AepDataflowStatus) {
-        if let Outcome::Answered(answer) = outcome {
-            self.learn(answer, status);
-            return;
-        }
-        if let Outcome::MappingSet(found) = outcome
-            && self.observed.adopt.is_none()
-            && self.is_somebody_elses(found, status)
-        {
-            status.mapping_set = None;
-            self.observed.mapping = Known::Absent;
-            return;
-        }
-        if let Some(webhook) = &mut self.webhook {
-            webhook.fold(outcome, status);
-        }
-        let observed = &mut self.observed;
-        if let Some(adoption) = &mut observed.adopt {
-            // Nothing of it is the resource's own yet.
-            match outcome {
-                Outcome::Flow(flow) => adoption.found = Found::Read(flow.clone()),
-                Outcome::TargetConnection(found) => {
-                    observed.target = Known::Read((**found).clone());
-                }
-                Outcome::MappingSet(found) => observed.mapping = Known::Read((**found).clone()),
-                _ => {}
-            }
-            return;
-        }
-        match outcome {
-            Outcome::Created {
-                kind: RemoteKind::TargetConnection,
-                id,
-                ..
-            } => {
-                observed.target = Known::Trusted(id.clone());
-                look_at(&mut observed.flow);
-                self.made(status);
-            }
-            Outcome::Created {
-                kind: RemoteKind::MappingSet,
-                id,
-                version,
-                ..
-            } => {
-                observed.mapping = Known::Trusted(MappingRef {
-                    id: id.clone(),
-                    version: *version,
-                });
-                look_at(&mut observed.flow);
-                self.made(status);
-            }
-            Outcome::Created {
-                kind: RemoteKind::Flow,
-                id,
-                ..
-            } => {
-                // Its state and URL are still to come.
-                observed.flow = Known::Recorded(id.clone());
-                self.moved(status);
-                self.made(status);
-            }
-            Outcome::TargetConnection(found) => {
-                if let Some(recorded) = status
-                    .target_connection
-                    .as_mut()
-                    .filter(|it| it.etag.is_empty())
-                {
-                    found.etag.as_str().clone_into(&mut recorded.etag);
-                }
-                observed.target = Known::Read((**found).clone());
-            }
-            Outcome::MappingSet(found) => {
-                status.mapping_set = Some(mapping_status(&found.reference(), status));
-                observed.mapping = Known::Read((**found).clone());
-            }
-            Outcome::Flow(flow) => self.read(flow, status),
-            Outcome::Deleted {
-                kind: RemoteKind::Flow,
-                ..
-            } => observed.flow = Known::Absent,
-            Outcome::Mapped(mapping) => {
-                status.mapping_set = Some(mapping_status(mapping, status));
-                observed.mapping = Known::Trusted(mapping.clone());
-            }
-            Outcome::Changed {
-                kind: RemoteKind::Flow,
-                id,
-                etag,
-            } => {
-                if let Some(recorded) = &mut status.flow {
-                    etag.as_str().clone_into(&mut recorded.etag);
-                }
-                // The change is carried out asynchronously.
-                observed.flow = Known::Recorded(id.clone());
-                self.moved(status);
-            }
-            _ => {}
-        }
+        self.take_in(outcome, status);
     }
 
     fn meet(&mut self, kind: RemoteKind, fate: Fate, status: &AepDataflowStatus) {
@@ -674,22 +464,7 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
     }
 }
 
-/// What a flow that stands is built on was made anew: the flow does not know of it.
-fn look_at(flow: &mut Known<String, Flow>) {
-    if let Known::Trusted(id) = flow {
-        *flow = Known::Recorded(id.clone());
-    }
-}
-
-fn mapping_status(mapping: &MappingRef, status: &AepDataflowStatus) -> MappingSetStatus {
-    MappingSetStatus {
-        attempt: status.mapping_set.as_ref().and_then(|set| set.attempt),
-        id: mapping.id.clone(),
-        version: mapping.version.cast_signed(),
-    }
-}
-
-fn mapping_ref(mapping: &MappingSetStatus) -> MappingRef {
+pub(super) fn mapping_ref(mapping: &MappingSetStatus) -> MappingRef {
     MappingRef {
         id: mapping.id.clone(),
         version: mapping.version.cast_unsigned(),

@@ -127,3 +127,38 @@ fn another_try_is_worth_while_when_it_was_brought_up_to_date() {
         now
     );
 }
+
+#[test]
+fn nothing_new_is_built_on_one_that_somebody_has_to_mend() {
+    let stalled = dataset(|it| {
+        let why = |of: &str, status: &str| {
+            json!({"type": of, "status": status, "reason": "RemoteMissing", "message": "",
+                "lastTransitionTime": "2026-01-01T00:00:00Z"})
+        };
+        it["status"]["conditions"] = json!([why("Ready", "False"), why("Stalled", "True")]);
+    });
+    let said = said(&stalled);
+    assert!(
+        said.starts_with("WaitingForDataset") && said.contains("RemoteMissing"),
+        "{said}"
+    );
+    assert!(said.contains("Mend it first"), "{said}");
+}
+
+#[test]
+fn its_fields_are_behind_until_it_is_ready_for_what_it_is_now_and_settle_after_a_change() {
+    let settle = Duration::from_mins(15);
+    let at = |generation: i64| {
+        dataset(|it| {
+            it["metadata"]["generation"] = json!(generation);
+            it["status"]["conditions"][0]["observedGeneration"] = json!(1);
+            it["status"]["fieldsChangedAt"] = json!("2026-01-01T00:00:00Z");
+        })
+    };
+    let stands = fields(&at(1), settle);
+    assert_eq!((stands.dataset.as_str(), stands.behind), ("events", None));
+    let until = stands.settled_at.unwrap().to_string();
+    assert_eq!(until, "2026-01-01T00:15:00Z");
+    let edited = fields(&at(2), settle);
+    assert_eq!(edited.behind.as_deref(), Some("Progressing"));
+}
