@@ -27,31 +27,39 @@ struct Unknown {
     met: (&'static str, &'static str),
 }
 
+fn row(
+    switches: &'static [&'static str],
+    answer: &'static str,
+    met: (&'static str, &'static str),
+    change: fn(&mut Options),
+) -> Unknown {
+    let mut options = Options {
+        log_limit: 1,
+        ..Options::default()
+    };
+    change(&mut options);
+    Unknown {
+        switches,
+        answer,
+        options,
+        met,
+    }
+}
+
+/// No call is peculiar to an answer.
+const NOTHING: (&str, &str) = ("", "");
+
 #[expect(clippy::too_many_lines, reason = "a table, one row an answer")]
 fn answers() -> Vec<Unknown> {
-    let row = |switches, answer, met, change: fn(&mut Options)| {
-        let mut options = Options {
-            log_limit: 1,
-            ..Options::default()
-        };
-        change(&mut options);
-        Unknown {
-            switches,
-            answer,
-            options,
-            met,
-        }
-    };
-    let nothing = ("", "");
     vec![
-        row(&[], "every default", nothing, |_| {}),
-        row(&["--inlet-delay"], "at once", nothing, |it| {
+        row(&[], "every default", NOTHING, |_| {}),
+        row(&["--inlet-delay"], "at once", NOTHING, |it| {
             it.inlet_delay = Duration::ZERO;
         }),
-        row(&["--inlet-delay"], "five minutes", nothing, |it| {
+        row(&["--inlet-delay"], "five minutes", NOTHING, |it| {
             it.inlet_delay = Duration::from_mins(5);
         }),
-        row(&["--inlet"], "each flow has its own", nothing, |it| {
+        row(&["--inlet"], "each flow has its own", NOTHING, |it| {
             it.inlet = InletShape::PerFlow;
         }),
         row(
@@ -66,19 +74,19 @@ fn answers() -> Vec<Unknown> {
         row(
             &["--patch-flow-wiring"],
             "a flow's connections can be changed",
-            nothing,
+            NOTHING,
             |it| it.patch_flow_wiring = Permission::Allowed,
         ),
         row(
             &["--shared-source"],
             "a source connection serves many flows",
-            nothing,
+            NOTHING,
             |it| it.shared_source = Permission::Allowed,
         ),
         row(
             &["--connection-delete-in-use"],
             "a connection in use can be deleted",
-            nothing,
+            NOTHING,
             |it| it.connection_delete_in_use = Permission::Allowed,
         ),
         row(
@@ -93,7 +101,7 @@ fn answers() -> Vec<Unknown> {
         row(
             &["--mapping-set-delete"],
             "not while a flow uses it",
-            nothing,
+            NOTHING,
             |it| it.mapping_set_delete = MappingSetDelete::RefusedInUse,
         ),
         row(
@@ -111,13 +119,13 @@ fn answers() -> Vec<Unknown> {
         row(
             &["--update-moves-etag"],
             "an etag stays after the reply",
-            nothing,
+            NOTHING,
             |it| it.update_moves_etag = false,
         ),
         row(
             &["--etag-drift"],
             "an etag moves by itself",
-            nothing,
+            NOTHING,
             |it| {
                 it.etag_drift = Duration::from_mins(1);
             },
@@ -125,7 +133,7 @@ fn answers() -> Vec<Unknown> {
         row(
             &["--update-delay"],
             "an update takes a minute",
-            nothing,
+            NOTHING,
             |it| {
                 it.update_delay = Duration::from_mins(1);
             },
@@ -133,7 +141,7 @@ fn answers() -> Vec<Unknown> {
         row(
             &["--action-delay"],
             "an action takes a minute",
-            nothing,
+            NOTHING,
             |it| {
                 it.action_delay = Duration::from_mins(1);
             },
@@ -153,7 +161,7 @@ fn answers() -> Vec<Unknown> {
         row(
             &["--delete-delay", "--connection-delete-in-use"],
             "a deletion takes twenty minutes, and what the flow names goes at once",
-            nothing,
+            NOTHING,
             |it| {
                 // Longer than the pause before the dataflow is made again.
                 it.delete_delay = Duration::from_mins(20);
@@ -166,13 +174,13 @@ fn answers() -> Vec<Unknown> {
             ("POST /data/foundation/flowservice/flows/", "400"),
             |it| it.action_needs_sub_op = true,
         ),
-        row(&["--mapping-version"], "it is a text", nothing, |it| {
+        row(&["--mapping-version"], "it is a text", NOTHING, |it| {
             it.mapping_version = NumberShape::String;
         }),
         row(
             &["--list-lag"],
             "lists are a minute and a half behind",
-            nothing,
+            NOTHING,
             |it| it.list_lag = Duration::from_secs(90),
         ),
         row(
@@ -190,107 +198,92 @@ fn answers() -> Vec<Unknown> {
         row(
             &["--token-ttl-in-ms"],
             "the life of a token is in milliseconds",
-            nothing,
+            NOTHING,
             |it| it.token_ttl_in_ms = true,
         ),
-        row(&[], "a token lives for a minute", nothing, |it| {
+        row(&[], "a token lives for a minute", NOTHING, |it| {
             it.token_ttl_s = 60;
         }),
     ]
 }
 
 /// The same about datasets of our own and about webhooks.
-#[expect(clippy::too_many_lines, reason = "a table, one row an answer")]
 fn wide_answers() -> Vec<Unknown> {
-    let row = |switches, answer, met, change: fn(&mut Options)| {
-        let mut options = Options {
-            log_limit: 1,
-            ..Options::default()
-        };
-        change(&mut options);
-        Unknown {
-            switches,
-            answer,
-            options,
-            met,
-        }
-    };
-    let nothing = ("", "");
     vec![
-        row(&[], "every default", nothing, |_| {}),
+        row(&[], "every default", NOTHING, |_| {}),
         row(
             &["--dataset-delete-in-use"],
             "a dataset or schema in use can be deleted",
-            nothing,
+            NOTHING,
             |it| it.dataset_delete_in_use = Permission::Allowed,
         ),
         row(
             &["--breaking-change"],
             "refused once there is data",
-            nothing,
+            NOTHING,
             |it| it.breaking_change = BreakingChange::WithData,
         ),
-        row(&["--bad-mapping"], "a bad row is a 400", nothing, |it| {
+        row(&["--bad-mapping"], "a bad row is a 400", NOTHING, |it| {
             it.bad_mapping = BadMapping::Refused;
         }),
         row(
             &["--webhook-same-endpoint"],
             "one endpoint, one webhook",
-            nothing,
+            NOTHING,
             |it| it.webhook_same_endpoint = Permission::Refused,
         ),
         row(
             &["--webhook-endpoint"],
             "endpoints stay as written",
-            nothing,
+            NOTHING,
             |it| it.webhook_endpoint = WebhookEndpoint::Verbatim,
         ),
         row(
             &["--webhook-probe"],
             "an endpoint is tried first",
-            nothing,
+            NOTHING,
             |it| it.webhook_probe = true,
         ),
         row(
             &["--webhook-limit"],
             "a workspace has two webhooks at most",
-            nothing,
+            NOTHING,
             |it| it.webhook_limit = 2,
         ),
         row(
             &["--webhook-backlog"],
             "events of a disabled webhook are kept",
-            nothing,
+            NOTHING,
             |it| it.webhook_backlog = Backlog::Kept,
         ),
         row(
             &["--webhook-partial-put"],
             "fields may be left out",
-            nothing,
+            NOTHING,
             |it| it.webhook_partial_put = Permission::Allowed,
         ),
         row(
             &["--webhook-replies"],
             "a webhook comes wrapped",
-            nothing,
+            NOTHING,
             |it| it.webhook_replies = WebhookReply::Wrapped,
         ),
         row(
             &["--app-api-rate-limit"],
             "one call a second",
-            nothing,
+            NOTHING,
             |it| it.app_api_rate_limit = 1.0,
         ),
         row(
             &["--list-lag"],
             "lists are a minute and a half behind",
-            nothing,
+            NOTHING,
             |it| it.list_lag = Duration::from_secs(90),
         ),
         row(
             &["--run-in-progress", "--run-retention", "--run-window"],
             "runs are listed at once, for ten minutes, and take two",
-            nothing,
+            NOTHING,
             |it| {
                 it.run_in_progress = true;
                 it.run_retention = Duration::from_mins(10);
@@ -300,7 +293,7 @@ fn wide_answers() -> Vec<Unknown> {
         row(
             &["--delete-delay", "--dataset-delete-in-use"],
             "a deletion takes two minutes",
-            nothing,
+            NOTHING,
             |it| it.delete_delay = Duration::from_mins(2),
         ),
     ]
