@@ -162,6 +162,12 @@ impl Emulator {
         self.world.webhooks.record(delivery, result);
     }
 
+    /// Every live object, by kind: what the control interface shows at `objects`, for those who live in this process.
+    pub fn objects(&mut self, now: u64) -> serde_json::Value {
+        self.advance(now);
+        control::objects(&self.world)
+    }
+
     /// Drops the calls that were to take effect later.
     pub(crate) fn forget_late(&mut self) {
         self.late.clear();

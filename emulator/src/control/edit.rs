@@ -264,7 +264,7 @@ fn change(
 }
 
 /// Every live object, by kind.
-pub(super) fn objects(world: &World) -> Value {
+pub(crate) fn objects(world: &World) -> Value {
     let mut all = json!({});
     let mut add = |kind: &str, sandbox: &str, id: &str, value: &Object| {
         let mut shown = value.clone();

@@ -15,6 +15,7 @@ use crate::journal::Journal;
 use crate::options::Options;
 use crate::refusal::{Answer, Refusal, Reply, empty_reply, json_reply};
 use crate::world::World;
+pub(crate) use edit::objects;
 
 /// Routes a control call.
 pub(crate) fn serve(emulator: &mut Emulator, call: &Call<'_>) -> Answer {

@@ -69,10 +69,10 @@ fn user_of(kind: &str) -> &'static str {
 
 fn ours(world: &World) -> Vec<Ours> {
     let remote = world.remote();
-    let list = |kind: &str| remote[kind].as_array().cloned().unwrap_or_default();
+    let list = |kind: &str| remote[kind].as_array().map_or(&[][..], Vec::as_slice);
     let mut found = Vec::new();
     for kind in KINDS {
-        let users: Vec<String> = list(user_of(kind)).iter().map(Value::to_string).collect();
+        let users = remote[user_of(kind)].to_string();
         let place = if kind == "mappingSet" {
             "name"
         } else {
@@ -91,7 +91,7 @@ fn ours(world: &World) -> Vec<Ours> {
                 continue;
             }
             let id = object["id"].as_str().unwrap_or_default().to_owned();
-            let used = kind == "flow" || users.iter().any(|user| user.contains(&id));
+            let used = kind == "flow" || users.contains(&id);
             let name = who.rsplit('/').next().unwrap_or_default();
             let retained = world.is_retained(name);
             found.push(Ours {

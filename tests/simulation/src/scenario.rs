@@ -123,9 +123,6 @@ pub struct Scenario {
     pub replicas: Vec<Vec<End>>,
 }
 
-/// Seeds from this one on have datasets of our own, too: `soak --from 1000000`.
-pub const WITH_DATASETS: u64 = 1_000_000;
-
 impl Scenario {
     /// The scenario of a seed.
     #[expect(
@@ -238,10 +235,10 @@ impl Scenario {
             calm_at,
             replicas,
         };
-        if seed >= WITH_DATASETS && dice.chance(400) {
+        scenario.options.action_needs_sub_op = dice.chance(100);
+        if dice.chance(400) {
             datasets(&mut scenario, &mut dice);
         }
-        scenario.options.action_needs_sub_op = dice.chance(100);
         scenario.acts.sort_by_key(|(at, _)| *at);
         scenario
     }

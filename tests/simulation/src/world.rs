@@ -100,7 +100,8 @@ impl World {
 
     /// Every live object of the platform, by kind.
     pub fn remote(&self) -> Value {
-        self.control(Method::GET, "objects", &Value::Null)
+        let now = self.host.now();
+        self.host.with(|emulator| emulator.objects(now))
     }
 
     /// Somebody changes or deletes an object in the platform's own interface.
