@@ -45,8 +45,15 @@ pub struct Dependencies {
 
 #[derive(Debug, Default)]
 struct Index {
-    of: HashMap<Key, HashSet<Dependency>>,
+    of: HashMap<Key, Registered>,
+    registrations: u64,
     dependents: HashMap<Dependency, HashSet<Key>>,
+}
+
+#[derive(Debug, Default)]
+struct Registered {
+    number: u64,
+    dependencies: HashSet<Dependency>,
 }
 
 impl Dependencies {
@@ -57,9 +64,10 @@ impl Dependencies {
         dependent: &Key,
         dependencies: impl IntoIterator<Item = Dependency>,
     ) -> Vec<Dependency> {
-        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut guard = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = &mut *guard;
         let now: HashSet<Dependency> = dependencies.into_iter().collect();
-        let before = index.of.remove(dependent).unwrap_or_default();
+        let before = index.of.remove(dependent).unwrap_or_default().dependencies;
         for gone in before.difference(&now) {
             if let Some(dependents) = index.dependents.get_mut(gone) {
                 dependents.remove(dependent);
@@ -76,7 +84,12 @@ impl Dependencies {
                 .insert(dependent.clone());
         }
         if !now.is_empty() {
-            index.of.insert(dependent.clone(), now.clone());
+            index.registrations += 1;
+            let registered = Registered {
+                number: index.registrations,
+                dependencies: now.clone(),
+            };
+            index.of.insert(dependent.clone(), registered);
         }
         let mut gone: Vec<Dependency> = before.difference(&now).cloned().collect();
         gone.sort();
@@ -93,6 +106,13 @@ impl Dependencies {
     pub fn knows(&self, dependent: &Key) -> bool {
         let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         index.of.contains_key(dependent)
+    }
+
+    /// Which registration of `dependent` is in force, if one is: whoever learns outside of its reconciles that it is
+    /// gone may have learned it of one that has a successor by now.
+    pub fn registration(&self, dependent: &Key) -> Option<u64> {
+        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        index.of.get(dependent).map(|registered| registered.number)
     }
 
     /// Who depends on `dependency`.
@@ -133,5 +153,19 @@ mod tests {
         );
         dependencies.set(&a, []);
         assert!(dependencies.dependents(&secret("two")).is_empty());
+    }
+
+    #[test]
+    fn a_successor_of_the_same_name_is_told_from_the_one_that_went() {
+        let dependencies = Dependencies::default();
+        let (a, source) = (Key::new("n", "a"), Dependency::Source(Key::new("n", "s")));
+        assert_eq!(dependencies.registration(&a), None);
+        dependencies.set(&a, [source.clone()]);
+        let looked_at = dependencies.registration(&a);
+        assert!(looked_at.is_some());
+        dependencies.set(&a, []);
+        assert_eq!(dependencies.registration(&a), None);
+        dependencies.set(&a, [source]);
+        assert_ne!(dependencies.registration(&a), looked_at);
     }
 }

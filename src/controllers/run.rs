@@ -294,8 +294,13 @@ async fn drain<K: Kind>(controller: Controller<PartialObjectMeta<K>>, shared: Ar
 /// list that holds it is still being read. The latter is asked for again; nobody else would.
 async fn not_in_store<K: Kind>(context: &Context, key: &Key) {
     let api: Api<PartialObjectMeta<K>> = Api::namespaced(context.client.clone(), &key.namespace);
+    let dependencies = &K::side(context).dependencies;
+    let before = dependencies.registration(key);
     if let Ok(None) = within(api.get_opt(&key.name)).await {
-        forget::<K>(context, key);
+        // Its name may be another's by now, whose reconcile was faster than this answer.
+        if dependencies.registration(key) == before {
+            forget::<K>(context, key);
+        }
     } else {
         tokio::time::sleep(STORE_PAUSE).await;
         K::side(context).wake(key.clone());

@@ -276,8 +276,9 @@ impl Failure {
             Class::Unavailable { .. } | Class::Unexpected => Self::passing(
                 Reason::PlatformUnavailable,
                 format!(
-                    "AEP could not be reached or failed to {doing}{}. The operator tries again by itself.",
-                    code(error)
+                    "AEP could not be reached or failed to {doing}{}. The operator tries again by itself.{}",
+                    code(error),
+                    if_it_lasts(error)
                 ),
                 error.retry_after().map_or(Pace::Backoff, Pace::After),
             ),
@@ -324,6 +325,13 @@ impl Failure {
                 ..self
             };
         }
+        if self.reason == Reason::PlatformUnavailable {
+            let message = format!(
+                "{} If it does not pass, annotate this resource with aep-operator.dev/abandon=true to let go of {remaining}.",
+                self.message
+            );
+            return Self { message, ..self };
+        }
         if !self.stalled || self.reason == Reason::DeletionBlocked {
             return self;
         }
@@ -357,6 +365,18 @@ pub(super) fn words(error: &ApiError) -> String {
         (Some(head), true) => head,
         (Some(head), false) => format!("{head}: {detail}"),
         (None, _) => detail,
+    }
+}
+
+/// Flow Service asks others before it changes a flow; what they lack does not pass by itself.
+fn if_it_lasts(error: &ApiError) -> &'static str {
+    let code = error.code.as_deref().unwrap_or_default();
+    if code.contains("-2200-") {
+        " AEP asks Catalog for the target's dataset and schema here: if this lasts, see whether they still exist."
+    } else if code.contains("-2250-") {
+        " AEP asks Data Prep for the mapping set here: if this lasts, see whether it still exists."
+    } else {
+        ""
     }
 }
 

@@ -105,6 +105,18 @@ fn every_refusal_has_its_reason_its_remedy_and_its_pace() {
         (503, flow("1103-503"), PlatformUnavailable, itself),
         (504, flow("1104-504"), PlatformUnavailable, itself),
         (
+            500,
+            flow("2200-500"),
+            PlatformUnavailable,
+            &["by itself", "dataset and schema", "still exist"],
+        ),
+        (
+            500,
+            flow("2250-500"),
+            PlatformUnavailable,
+            &["by itself", "mapping set", "still exists"],
+        ),
+        (
             502,
             json!("<html><title>Bad gateway</title></html>"),
             PlatformUnavailable,
@@ -257,11 +269,22 @@ fn what_stops_a_deletion_is_said_first_and_how_to_let_go() {
     assert!(deleting.note.contains("[request req-1]") && !deleting.message.contains("req-1"));
 
     let passing = failure(&answer(503, &flow("1103-503"), None));
+    let deleting = passing.clone().while_deleting("flow f4d1");
     assert_eq!(
-        passing.clone().while_deleting("flow f4d1"),
-        passing,
+        (deleting.reason, deleting.stalled, deleting.pace),
+        (passing.reason, false, passing.pace),
         "it goes on by itself"
     );
+    assert!(
+        deleting.message.starts_with(&passing.message)
+            && deleting
+                .message
+                .contains("abandon=true to let go of flow f4d1"),
+        "and if it does not: {}",
+        deleting.message
+    );
+    let throttled = failure(&answer(429, &gateway("429050"), None));
+    assert_eq!(throttled.clone().while_deleting("flow f4d1"), throttled);
     let blocked =
         Failure::source_connection_in_use("s", &["f1 (\"a\")".into(), "f2 (\"b\")".into()]);
     assert_eq!(

@@ -304,6 +304,26 @@ fn waits_for_secret(source: &Value, world: &World) -> bool {
     is_secret_going(world) && !deleting(source) && standing(source) == Ok("SecretMissing")
 }
 
+fn retains(resource: &Value) -> bool {
+    resource["spec"]["deletionPolicy"] == "Retain"
+}
+
+/// The dataflows whose release waits for somebody who reads their message and lets go of them as they stand.
+pub fn to_abandon(world: &World) -> Vec<String> {
+    let dataflows = world.api().objects("aepdataflows");
+    let remote = world.remote();
+    let told = |it: &&Value| {
+        let message = ready(it).and_then(|ready| ready["message"].as_str());
+        deleting(it)
+            && retains(it)
+            && dataset::is_lost(it, &remote)
+            && standing(it) == Ok("PlatformUnavailable")
+            && message.is_some_and(|message| message.contains("aep-operator.dev/abandon=true"))
+    };
+    let told = dataflows.iter().filter(told);
+    told.map(|it| name(it).to_owned()).collect()
+}
+
 fn heals(resource: &Value) -> bool {
     resource["spec"]["onRemoteMissing"] == "Recreate"
 }
@@ -361,8 +381,11 @@ fn wrong_dataflow(
         Ok("WaitingForDataset") if !deleting(dataflow) && dataset::is_lacking(dataflow, world) => {
             None
         }
-        // AEP fails to check a flow whose dataset somebody deleted.
-        Ok("PlatformUnavailable") if !deleting(dataflow) && dataset::is_lost(dataflow, remote) => {
+        // AEP fails to check a flow whose dataset somebody deleted. One that is to be released waits for somebody who
+        // lets go of it as it stands.
+        Ok("PlatformUnavailable")
+            if (!deleting(dataflow) || retains(dataflow)) && dataset::is_lost(dataflow, remote) =>
+        {
             None
         }
         Ok("RemoteMissing") if !deleting(dataflow) && !heals(dataflow) && world.was_meddled() => {

@@ -225,8 +225,9 @@ async fn rest(world: &World, time: Duration) -> Result<(), String> {
             "{written} writes to Kubernetes at rest, with {waiting} resources that are not ready"
         ));
     }
-    // Half an hour: three or four drift checks, with a look at each object of a dataset, and six looks at runs.
-    let bound = 60 + 50 * waiting;
+    // Half an hour: three or four drift checks, with a look at each object of a dataset, and six looks at runs. What fails
+    // for ever is tried once a minute on average (half of --retry-max), with three looks and the call that fails.
+    let bound = 60 + 140 * waiting;
     if asked > bound {
         return Err(format!(
             "{asked} calls to the platform at rest, with {waiting} resources that are not ready"

@@ -178,8 +178,13 @@ impl User {
         }
     }
 
-    /// Deletes what was left in the platform on purpose, as far as a source or a dataset stays for it.
+    /// Does what messages ask for, and deletes what was left in the platform on purpose, as far as a source or a dataset
+    /// stays for it.
     pub fn clear_up(&self) {
+        let abandon = json!({"metadata": {"annotations": {"aep-operator.dev/abandon": "true"}}});
+        for name in check::to_abandon(&self.world) {
+            self.patch(&dataflows(&format!("/{name}")), &abandon);
+        }
         for (kind, id) in check::left_on_purpose(&self.world) {
             self.world
                 .meddle(&json!({"kind": kind, "id": id, "delete": true}));
