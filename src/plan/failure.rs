@@ -253,7 +253,11 @@ impl Failure {
             ),
             Class::Rejected => Self::stalled(
                 Reason::RejectedByPlatform,
-                format!("AEP refused to {doing} ({why}). Correct what it names in the spec."),
+                if doing.starts_with("delete") {
+                    format!("AEP refused to {doing} ({why}). Remove what it names first.")
+                } else {
+                    format!("AEP refused to {doing} ({why}). Correct what it names in the spec.")
+                },
             ),
             Class::NotFound => Self::stalled(
                 Reason::RejectedByPlatform,

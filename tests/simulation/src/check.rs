@@ -107,7 +107,7 @@ fn ours(world: &World) -> Vec<Ours> {
     found
 }
 
-/// The flows and target connections that resources let go of and that are nobody's now, by kind.
+/// The flows and target connections that resources let go of, or that came when theirs was gone, by kind.
 pub fn left_on_purpose(world: &World) -> Vec<(&'static str, String)> {
     let dataflows = world.api().objects("aepdataflows");
     let held = |id: &str| dataflows.iter().any(|it| it.to_string().contains(id));
@@ -120,9 +120,15 @@ pub fn left_on_purpose(world: &World) -> Vec<(&'static str, String)> {
             says.ends_with("released]").then(|| (kind, id.to_owned()))
         })
     });
+    let lives = |resource: &str| {
+        let uid = resource.rsplit(' ').next().unwrap_or_default();
+        dataflows.iter().any(|it| it["metadata"]["uid"] == *uid)
+    };
+    // Retained; or so late that nobody who could know of it is left.
+    let left = |it: &Ours| it.retained || (world.is_very_late(&it.marker) && !lives(&it.resource));
     let marked = ours(world)
         .into_iter()
-        .filter(|it| it.retained && kinds.contains(&it.kind) && !held(&it.id))
+        .filter(|it| left(it) && kinds.contains(&it.kind) && !held(&it.id))
         .map(|it| (it.kind, it.id));
     released.chain(marked).collect()
 }
@@ -191,7 +197,7 @@ pub fn unsettled(world: &World, checks: Checks) -> Option<String> {
         if let Some(wrong) = wrong_flow(dataflow, &remote) {
             return Some(wrong);
         }
-        if let Some(wrong) = webhooks::wrong_webhook(dataflow, &remote) {
+        if let Some(wrong) = webhooks::wrong_webhook(dataflow, (world, &remote)) {
             return Some(wrong);
         }
     }
@@ -388,7 +394,12 @@ fn wrong_dataflow(
         {
             None
         }
-        Ok("RemoteMissing") if !deleting(dataflow) && !heals(dataflow) && world.was_meddled() => {
+        // A flow stays with its dataset, also when its AepDataset was healed with another one.
+        Ok("RemoteMissing")
+            if !deleting(dataflow)
+                && world.was_meddled()
+                && (!heals(dataflow) || dataset::is_lost(dataflow, remote)) =>
+        {
             None
         }
         Ok("DisabledElsewhere") if !deleting(dataflow) && is_stopped(remote, dataflow) => None,
