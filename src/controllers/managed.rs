@@ -63,6 +63,13 @@ pub trait ManagedStatus:
         1
     }
 
+    /// Notes that the object of a resource that stays is about to be deleted, where that has to be known later; whether
+    /// it has.
+    fn removes(&mut self, kind: RemoteKind) -> bool {
+        let _ = kind;
+        false
+    }
+
     /// Takes a remote object that is gone out of the status.
     fn forget(&mut self, kind: RemoteKind);
 

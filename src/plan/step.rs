@@ -209,6 +209,14 @@ impl Step {
         )
     }
 
+    /// The object it deletes, if it deletes one.
+    pub fn deletes(&self) -> Option<(RemoteKind, &str)> {
+        match self {
+            Self::Delete { kind, id } => Some((*kind, id)),
+            _ => None,
+        }
+    }
+
     /// The attempt number, where the step creates an object.
     pub fn creates(&self) -> Option<(RemoteKind, i64)> {
         match self {

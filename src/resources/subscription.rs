@@ -118,4 +118,6 @@ pub enum SubscriptionState {
     Disabled,
     /// It sends.
     Enabled,
+    /// It is being deleted, as the spec asks: written down before, so that one that is gone is nobody else's doing.
+    Removing,
 }

@@ -5,7 +5,7 @@ use crate::plan::RemoteKind;
 use crate::resources::conditions::INGESTING;
 use crate::resources::lifecycle::DeletionPolicy;
 use crate::resources::status::{ConnectionStatus, FlowStatus, MappingSetStatus, Pending};
-use crate::resources::subscription::SubscriptionStatus;
+use crate::resources::subscription::{SubscriptionState, SubscriptionStatus};
 use crate::resources::{AepDataflow, AepDataflowStatus};
 
 impl Managed for AepDataflow {
@@ -135,6 +135,16 @@ impl ManagedStatus for AepDataflowStatus {
             _ => None,
         };
         attempt.unwrap_or(1)
+    }
+
+    fn removes(&mut self, kind: RemoteKind) -> bool {
+        match (kind, &mut self.subscription) {
+            (RemoteKind::Subscription, Some(stands)) => {
+                stands.state = SubscriptionState::Removing;
+                true
+            }
+            _ => false,
+        }
     }
 
     fn forget(&mut self, kind: RemoteKind) {

@@ -28,6 +28,7 @@ use crate::plan::subscription::{DesiredSubscription, ObservedSubscription, find,
 use crate::plan::{Body, Failure, Fate, Known, Plan, RemoteKind, Step, WebhookChange, journal};
 use crate::resources::aep_dataflow::DesiredState;
 use crate::resources::conditions::{READY, Reason, find as condition};
+use crate::resources::lifecycle::OnRemoteMissing;
 use crate::resources::subscription::SubscriptionState;
 use crate::resources::{AepDataflow, AepDataflowStatus, CustomerIoSource, REQUESTED_AT};
 
@@ -176,6 +177,8 @@ pub struct Part<'a> {
     wrote: Option<WebhookSettings>,
     /// Where the flow took its events when what is known of the webhook was found out.
     sends_to: Option<Endpoint>,
+    /// It was to be deleted the last time.
+    removing: bool,
     /// A failure that passes was not told of yet: what comes next waits for the next try.
     patient: bool,
     twins: usize,
@@ -204,8 +207,11 @@ impl<'a> Part<'a> {
             .map(|whole| whole.hash(endpoint.as_ref().ok().and_then(Option::as_ref)));
         let requested = dataflow.annotations().get(REQUESTED_AT);
         let asked = requested.is_some() && requested != status.last_handled_reconcile_at.as_ref();
-        let settled =
-            !asked && hash.is_some() && stands.is_some_and(|stands| stands.applied_hash == hash);
+        let removing = stands.is_some_and(|it| it.state == SubscriptionState::Removing);
+        let settled = !asked
+            && !removing
+            && hash.is_some()
+            && stands.is_some_and(|stands| stands.applied_hash == hash);
         let ready = condition(&status.conditions, READY);
         let well = ready.is_none_or(|ready| ready.reason == Reason::Succeeded.as_str());
         let sends = stands.is_some_and(|it| it.state == SubscriptionState::Enabled);
@@ -213,6 +219,12 @@ impl<'a> Part<'a> {
         // What was in any way wrong is looked at, and what a new key shows.
         let same_key = status.workspace.as_deref() == Some(mark);
         let trusted = settled && well && same_key && (sends || !sent_before);
+        // One that this operator was about to delete is not missed.
+        let on_missing = if removing {
+            OnRemoteMissing::Recreate
+        } else {
+            dataflow.spec.on_remote_missing
+        };
         if settled && let (Some(desired), Some(stands)) = (&mut desired, stands) {
             let unknown = desired.unknown.clone();
             let takes = |name: &String| name.contains('*') || stands.events.contains(name);
@@ -235,7 +247,7 @@ impl<'a> Part<'a> {
             settled,
             sent_before,
             sends,
-            on_missing: dataflow.spec.on_remote_missing,
+            on_missing,
             other_key: is_other_key(status, mark),
             held_back: lacking.cloned().or(unusable),
             ..ObservedSubscription::default()
@@ -248,6 +260,7 @@ impl<'a> Part<'a> {
             whole,
             wrote: None,
             sends_to,
+            removing,
             patient: !failing,
             twins: 0,
         })
@@ -462,7 +475,9 @@ impl<'a> Part<'a> {
                 fields.retain(|field| *field != "disabled" || *change != WebhookChange::Enable);
                 (!fields.is_empty()).then(|| Drift::webhook(id, &fields))
             }
-            (Step::Create { .. }, Known::Missing(id)) => Some(Drift::recreated(KIND, id)),
+            (Step::Create { .. }, Known::Missing(id)) if !self.removing => {
+                Some(Drift::recreated(KIND, id))
+            }
             _ => None,
         }
     }
@@ -531,6 +546,7 @@ pub fn ready_message(status: &AepDataflowStatus) -> Option<String> {
             "Customer.io's webhook {id} stands, and starts to send once Adobe's pause for a new or changed flow is over."
         ),
         SubscriptionState::Disabled => format!("Customer.io's webhook {id} is disabled too."),
+        SubscriptionState::Removing => format!("Customer.io's webhook {id} is being deleted."),
     };
     if !stands.unknown_events.is_empty() {
         let unknown = stands.unknown_events.join(", ");

@@ -293,18 +293,25 @@ impl<K: Kind> Run<'_, K> {
 
     /// Before anything is created or changed: writes down every creation among `steps`, with whatever
     /// else the status has to say by now; and that what stands is no longer what was last applied,
-    /// before a change makes it so.
+    /// before a change makes it so. A deletion is written down where a resource that stays has to know of it.
     async fn intend(&mut self, steps: &[Step], repairs: bool) -> Result<(), RecordError> {
-        if !steps
-            .iter()
-            .any(|step| step.creates().is_some() || step.changes())
+        let going = self.record.resource.meta().deletion_timestamp.is_some();
+        let before = self.record.status.clone();
+        let mut removes = false;
+        for (kind, id) in steps.iter().filter_map(Step::deletes) {
+            if !going && self.record.status.id(kind) == Some(id) {
+                removes |= self.record.status.removes(kind);
+            }
+        }
+        if !removes
+            && !steps
+                .iter()
+                .any(|step| step.creates().is_some() || step.changes())
         {
             return Ok(());
         }
         let now = self.context.clock.now();
         let generation = self.record.generation();
-        let going = self.record.resource.meta().deletion_timestamp.is_some();
-        let before = self.record.status.clone();
         let common = self.record.status.common();
         // A repair leaves it: what the spec says has not changed, and a repair that is cut off is found again
         // by the next drift check.

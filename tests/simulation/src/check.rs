@@ -314,20 +314,22 @@ fn retains(resource: &Value) -> bool {
     resource["spec"]["deletionPolicy"] == "Retain"
 }
 
-/// The dataflows whose release waits for somebody who reads their message and lets go of them as they stand.
+/// A dataflow whose release waits for somebody who reads its message and lets go of it as it stands.
+fn hangs(dataflow: &Value, remote: &Value) -> bool {
+    let message = ready(dataflow).and_then(|ready| ready["message"].as_str());
+    deleting(dataflow)
+        && retains(dataflow)
+        && dataset::is_lost(dataflow, remote)
+        && standing(dataflow) == Ok("PlatformUnavailable")
+        && message.is_some_and(|message| message.contains("aep-operator.dev/abandon=true"))
+}
+
+/// The names of such dataflows.
 pub fn to_abandon(world: &World) -> Vec<String> {
-    let dataflows = world.api().objects("aepdataflows");
     let remote = world.remote();
-    let told = |it: &&Value| {
-        let message = ready(it).and_then(|ready| ready["message"].as_str());
-        deleting(it)
-            && retains(it)
-            && dataset::is_lost(it, &remote)
-            && standing(it) == Ok("PlatformUnavailable")
-            && message.is_some_and(|message| message.contains("aep-operator.dev/abandon=true"))
-    };
-    let told = dataflows.iter().filter(told);
-    told.map(|it| name(it).to_owned()).collect()
+    let dataflows = world.api().objects("aepdataflows");
+    let hang = dataflows.iter().filter(|it| hangs(it, &remote));
+    hang.map(|it| name(it).to_owned()).collect()
 }
 
 fn heals(resource: &Value) -> bool {
@@ -349,6 +351,11 @@ fn wrong_source(
         Ok("") if !deleting(source) => None,
         Ok("SecretMissing") if is_secret_going(world) && !deleting(source) => None,
         Ok("DeletionBlocked") if deleting(source) && used() => None,
+        Ok("Deleting")
+            if deleting(source) && dataflows.iter().any(|it| on_it(&it) && hangs(it, remote)) =>
+        {
+            None
+        }
         Ok("RemoteMissing") if is_lost(remote, "sourceConnection", source) && !heals(source) => {
             None
         }
@@ -389,11 +396,10 @@ fn wrong_dataflow(
         }
         // AEP fails to check a flow whose dataset somebody deleted. One that is to be released waits for somebody who
         // lets go of it as it stands.
-        Ok("PlatformUnavailable")
-            if (!deleting(dataflow) || retains(dataflow)) && dataset::is_lost(dataflow, remote) =>
-        {
+        Ok("PlatformUnavailable") if !deleting(dataflow) && dataset::is_lost(dataflow, remote) => {
             None
         }
+        Ok("PlatformUnavailable") if hangs(dataflow, remote) => None,
         // A flow stays with its dataset, also when its AepDataset was healed with another one.
         Ok("RemoteMissing")
             if !deleting(dataflow)

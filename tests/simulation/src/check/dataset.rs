@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{deleting, heals, is_secret_going, name, ready, standing};
+use super::{deleting, hangs, heals, is_secret_going, name, ready, standing};
 use crate::world::World;
 
 /// What is not as it should be with a dataset.
@@ -19,6 +19,11 @@ pub(super) fn wrong(
         Ok("SecretMissing") if is_secret_going(world) && !deleting(dataset) => None,
         Ok("DeletionBlocked")
             if deleting(dataset) && (dataflows.iter().any(on_it) || is_named(dataset, remote)) =>
+        {
+            None
+        }
+        Ok("Deleting")
+            if deleting(dataset) && dataflows.iter().any(|it| on_it(it) && hangs(it, remote)) =>
         {
             None
         }
