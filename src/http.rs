@@ -2,16 +2,30 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::leader::{Standing, Tenure};
 use crate::metrics::Metrics;
+use crate::work::{Work, progress};
+
+/// What `/livez` is about.
+#[derive(Clone, Debug)]
+pub struct Liveness {
+    /// What there is to do.
+    pub work: Arc<Work>,
+    /// How long nothing of it may end.
+    pub limit: Duration,
+    /// Cancelled once everything has been listed: before, nothing can be worked on.
+    pub listed: CancellationToken,
+}
 
 /// What `/readyz` is about.
 #[derive(Clone, Debug)]
@@ -30,6 +44,7 @@ pub struct Readiness {
 pub async fn serve(
     listen: SocketAddr,
     metrics: Arc<Metrics>,
+    live: Liveness,
     ready: Readiness,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -49,13 +64,25 @@ pub async fn serve(
         }
     };
     let routes = Router::new()
-        .route("/livez", get(async || "ok\n"))
+        .route("/livez", get(async move || live.answer()))
         .route("/readyz", get(async move || ready.answer()))
         .route("/metrics", get(text));
     axum::serve(listener, routes)
         .with_graceful_shutdown(stop.cancelled_owned())
         .await?;
     Ok(())
+}
+
+impl Liveness {
+    fn answer(&self) -> (StatusCode, String) {
+        let outstanding = self.work.outstanding();
+        match progress::judge(&outstanding, Instant::now(), self.limit) {
+            Err(standstill) if self.listed.is_cancelled() => {
+                (StatusCode::SERVICE_UNAVAILABLE, format!("{standstill}\n"))
+            }
+            _ => (StatusCode::OK, "ok\n".to_owned()),
+        }
+    }
 }
 
 impl Readiness {
@@ -72,5 +99,36 @@ impl Readiness {
             ),
             Standing::Over => not_yet("leads no longer and ends\n"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::work::Id;
+
+    #[tokio::test(start_paused = true)]
+    async fn livez_fails_when_work_stands_still_and_says_why() {
+        let live = Liveness {
+            work: Arc::default(),
+            limit: progress::STANDSTILL,
+            listed: CancellationToken::new(),
+        };
+        let queue = live.work.queue("aepdataflow");
+        queue.add(Id::of("n", "a"));
+        tokio::time::advance(Duration::from_mins(31)).await;
+        // Nothing can be worked on before everything is listed; that is no matter of life.
+        assert_eq!(live.answer().0, StatusCode::OK);
+        live.listed.cancel();
+        let (status, why) = live.answer();
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(why.contains("no reconcile"), "{why}");
+        // A call within a reconcile ended: it lives.
+        let (running, _) = queue.start(Id::of("n", "a"));
+        live.work.moved();
+        assert_eq!(live.answer().0, StatusCode::OK);
+        running.done(None);
+        tokio::time::advance(Duration::from_hours(5)).await;
+        assert_eq!(live.answer().0, StatusCode::OK);
     }
 }

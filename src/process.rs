@@ -17,10 +17,11 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::config::{ConfigError, RunArgs};
 use crate::controllers::record::within;
-use crate::http::{self, Readiness};
+use crate::http::{self, Liveness, Readiness};
 use crate::metrics::Metrics;
 use crate::operator::{Operator, Parts};
 use crate::platform::production;
+use crate::work::progress;
 
 /// Limit of connecting to Adobe.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -74,6 +75,11 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         let served = http::serve(
             args.listen,
             Arc::clone(&metrics),
+            Liveness {
+                work: Arc::clone(metrics.controllers.work()),
+                limit: progress::limit(args.request_timeout),
+                listed: ready.clone(),
+            },
             Readiness {
                 tenure,
                 listed: ready.clone(),
