@@ -39,7 +39,7 @@ pub type TokenEnd = Box<dyn Fn() -> Option<f64> + Send + Sync>;
 /// Metrics of calls.
 #[derive(Debug)]
 pub struct Calls {
-    calls: Family<CallLabels, Counter>,
+    made: Family<CallLabels, Counter>,
     seconds: Family<OperationLabel, Histogram>,
     waits: Family<UrgencyLabel, Histogram>,
     throttled: Counter,
@@ -87,7 +87,7 @@ impl Calls {
         let tokens = Arc::<Tokens>::default();
         registry.register_collector(Box::new(Arc::clone(&tokens)));
         Self {
-            calls,
+            made: calls,
             seconds,
             waits,
             throttled,
@@ -104,7 +104,7 @@ impl Calls {
             elapsed,
             ..
         } = *call;
-        self.calls
+        self.made
             .get_or_create(&CallLabels { operation, class })
             .inc();
         self.seconds

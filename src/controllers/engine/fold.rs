@@ -216,7 +216,8 @@ impl<K: Kind> Run<'_, K> {
         error: &ApiError,
         stale: &mut usize,
     ) -> Option<End> {
-        debug!(step = %step, %error, "step failed");
+        let request_id = error.request_id.as_deref();
+        debug!(step = %step, %error, request_id, "step failed");
         let kind = step.kind();
         if let Some((kind, attempt)) = step.creates() {
             if error.outcome_unknown {

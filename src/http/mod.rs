@@ -1,4 +1,6 @@
-//! `/livez`, `/readyz` and `/metrics`.
+//! `/livez`, `/readyz`, `/metrics` and, for the Pod itself, `/log-filter`.
+
+mod log_filter;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::leader::{Standing, Tenure};
 use crate::metrics::Metrics;
+use crate::telemetry::LogFilter;
 use crate::work::{Work, progress};
 
 /// What `/livez` is about.
@@ -44,6 +47,7 @@ pub struct Readiness {
 pub async fn serve(
     listen: SocketAddr,
     metrics: Arc<Metrics>,
+    filter: LogFilter,
     live: Liveness,
     ready: Readiness,
     stop: CancellationToken,
@@ -66,7 +70,9 @@ pub async fn serve(
     let routes = Router::new()
         .route("/livez", get(async move || live.answer()))
         .route("/readyz", get(async move || ready.answer()))
-        .route("/metrics", get(text));
+        .route("/metrics", get(text))
+        .merge(log_filter::routes(filter))
+        .into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, routes)
         .with_graceful_shutdown(stop.cancelled_owned())
         .await?;
