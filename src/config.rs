@@ -1,6 +1,7 @@
 //! The command line, mirrored by environment variables.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -48,7 +49,11 @@ pub struct RunArgs {
     /// Base URL of Customer.io's App API for workspaces in the European Union; https, but for loopback.
     #[arg(long, env = "AEP_OPERATOR_CUSTOMER_IO_EU_URL", default_value = Addresses::EU)]
     pub customer_io_eu_url: String,
-    /// Address of /livez, /readyz and /metrics.
+    /// PEM file of certificate authorities that are trusted beside those of the system when Adobe and Customer.io are
+    /// called, such as that of a proxy that looks into TLS. Read once, at the start.
+    #[arg(long, env = "AEP_OPERATOR_CA_BUNDLE", value_name = "FILE")]
+    pub ca_bundle: Option<PathBuf>,
+    /// Address of /livez, /readyz and /metrics, and, for the Pod itself, of /log-filter.
     #[arg(long, env = "AEP_OPERATOR_LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
     /// Owner in the markers of remote objects. Default: the uid of the namespace kube-system.
@@ -96,7 +101,8 @@ pub struct RunArgs {
     /// Form of log lines.
     #[arg(long, env = "AEP_OPERATOR_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
-    /// Which log lines: a level, or a filter such as `info,aep_operator=debug`.
+    /// Which log lines: a level, or a filter such as `info,aep_operator=debug`. Changed while it runs by PUT of another one
+    /// to /log-filter, through kubectl port-forward.
     #[arg(long, env = "AEP_OPERATOR_LOG", default_value = "info")]
     pub log: String,
     /// Of several replicas one acts.

@@ -12,16 +12,18 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
         Command::Run(args) => {
-            telemetry::start(args.log_format, &args.log)?;
             let provider = rustls::crypto::ring::default_provider();
             provider
                 .install_default()
                 .ok()
                 .context("a TLS provider was installed before")?;
+            let telemetry = telemetry::start(args.log_format, &args.log)?;
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
                 .build()?;
-            runtime.block_on(process::run(*args))
+            let ended = runtime.block_on(process::run(*args, telemetry.filter.clone()));
+            telemetry.end();
+            ended
         }
     }
 }

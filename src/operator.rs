@@ -10,6 +10,7 @@ use futures::channel::mpsc;
 use kube::Client;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -28,7 +29,10 @@ use crate::customer_io::{Addresses, CustomerIo};
 use crate::leader::{self, Election, Elector, Lost, Tenure};
 use crate::metrics::Metrics;
 use crate::plan::pace::Bounds;
-use crate::platform::{BudgetRecord, CallRecord, Endpoints, HttpService, Options, Platform};
+use crate::platform::{
+    BudgetRecord, CallRecord, Endpoints, HttpService, Observer, Options, Platform,
+};
+use crate::work::progress;
 
 /// What an operator is made of.
 pub struct Parts {
@@ -93,21 +97,21 @@ impl Operator {
             stop,
         } = parts;
         let client = answering(client);
-        let (observed, paced) = (Arc::clone(&metrics), Arc::clone(&metrics));
+        let paced = Arc::clone(&metrics);
         let options = Options {
             request_timeout,
-            observer: Some(Arc::new(move |call: CallRecord| observed.called(&call))),
-            budget_observer: Some(Arc::new(move |record| paced.paced(record))),
+            observer: Some(observer(&metrics)),
+            budget_observer: Some(Arc::new(move |record| paced.calls.paced(record))),
             ..Options::default()
         };
-        let (observed, paced) = (Arc::clone(&metrics), Arc::clone(&metrics));
+        let paced = Arc::clone(&metrics);
         let app_api = Options {
             request_timeout,
-            observer: Some(Arc::new(move |call: CallRecord| observed.called(&call))),
+            observer: Some(observer(&metrics)),
             budget_observer: Some(Arc::new(move |record| match record {
                 // The gauge is Adobe's.
                 BudgetRecord::Allowed(_) => {}
-                record => paced.paced(record),
+                record => paced.calls.paced(record),
             })),
             ..Options::default()
         };
@@ -120,7 +124,7 @@ impl Operator {
         let (elector, tenure) = match election {
             Some(election) => {
                 let name = election.name.clone();
-                metrics.leads(&name, false);
+                metrics.process.leads(&name, false);
                 let mut random = StdRng::seed_from_u64(random.random());
                 let identity = leader::identity(instance.as_deref(), &mut random);
                 let (elector, tenure) =
@@ -130,10 +134,19 @@ impl Operator {
             None => (None, Tenure::unlimited()),
         };
         let service = leader::fence(service, tenure.clone());
+        let platform = Platform::new(service.clone(), endpoints, options);
+        let tokens = platform.clone();
+        metrics.calls.ask_about_tokens(Box::new(move || {
+            let left = tokens
+                .first_token_end()?
+                .saturating_duration_since(Instant::now());
+            let now = clock.exact().as_duration();
+            Some(now.as_secs_f64() + left.as_secs_f64())
+        }));
         let context = Arc::new(Context {
             events: Events::new(client.clone(), instance),
             client,
-            platform: Platform::new(service.clone(), endpoints, options),
+            platform,
             customer_io: CustomerIo::new(service, customer_io, app_api),
             owner,
             secrets: Secrets::new(settings.protect_secrets, look),
@@ -206,11 +219,11 @@ impl Operator {
         if !elector.campaign(&stop).await {
             return Ok(());
         }
-        metrics.leads(&lease, true);
+        metrics.process.leads(&lease, true);
         let ended = CancellationToken::new();
         let leading = async {
             let held = elector.keep(ended.cancelled()).await;
-            metrics.leads(&lease, false);
+            metrics.process.leads(&lease, false);
             // Lost: no call is started any more.
             stop.cancel();
             held
@@ -222,6 +235,17 @@ impl Operator {
         let (held, ()) = futures::join!(leading, acting);
         held
     }
+}
+
+/// Counts calls, and takes the end of one that a reconcile made for progress.
+fn observer(metrics: &Arc<Metrics>) -> Observer {
+    let metrics = Arc::clone(metrics);
+    Arc::new(move |call: CallRecord| {
+        metrics.calls.called(&call);
+        if progress::is_within_a_reconcile() {
+            metrics.controllers.work().moved();
+        }
+    })
 }
 
 /// A client whose every call is answered within [`LIMIT`] or fails. kube sets no limit for reads: a list that

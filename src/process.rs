@@ -1,5 +1,6 @@
 //! The process: clients, signals, health endpoints and an orderly end around the operator.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,24 +18,28 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::config::{ConfigError, RunArgs};
 use crate::controllers::record::within;
-use crate::http::{self, Readiness};
+use crate::http::{self, Liveness, Readiness};
 use crate::metrics::Metrics;
 use crate::operator::{Operator, Parts};
-use crate::platform::production;
+use crate::platform::{Roots, production};
+use crate::telemetry::LogFilter;
+use crate::work::progress;
 
 /// Limit of connecting to Adobe.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Runs the operator until SIGTERM or SIGINT; reconciles under way are finished first.
+/// Runs the operator until SIGTERM or SIGINT; reconciles under way are finished first. `log` is changed by whoever may.
 ///
 /// # Errors
 ///
 /// The options, the Kubernetes configuration or the listen address cannot be used, or another replica may act
 /// now.
-pub async fn run(args: RunArgs) -> anyhow::Result<()> {
+pub async fn run(args: RunArgs, log: LogFilter) -> anyhow::Result<()> {
     let bounds = args.bounds()?;
     let endpoints = args.endpoints()?;
     let customer_io = args.customer_io()?;
+    let roots = args.ca_bundle.as_deref().map(roots).transpose()?;
+    let roots = roots.unwrap_or_default();
     let metrics = Arc::new(Metrics::default());
     let client = kubernetes().await?;
     let namespace = std::env::var("POD_NAMESPACE");
@@ -48,7 +53,8 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let operator = Operator::new(Parts {
         client,
-        service: production(CONNECT_TIMEOUT, args.request_timeout).context("HTTP client")?,
+        service: production(CONNECT_TIMEOUT, args.request_timeout, &roots)
+            .context("HTTP client")?,
         endpoints,
         customer_io,
         owner,
@@ -74,6 +80,12 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         let served = http::serve(
             args.listen,
             Arc::clone(&metrics),
+            log,
+            Liveness {
+                work: Arc::clone(metrics.controllers.work()),
+                limit: progress::limit(args.request_timeout),
+                listed: ready.clone(),
+            },
             Readiness {
                 tenure,
                 listed: ready.clone(),
@@ -89,6 +101,13 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     ended.context("leadership lost; to be started again")?;
     info!("stopped");
     Ok(())
+}
+
+/// The certificates of `--ca-bundle`.
+fn roots(file: &Path) -> anyhow::Result<Roots> {
+    let shown = file.display();
+    let bundle = std::fs::read(file).with_context(|| format!("--ca-bundle {shown}"))?;
+    Roots::from_pem(&bundle).with_context(|| format!("--ca-bundle {shown}"))
 }
 
 async fn kubernetes() -> anyhow::Result<Client> {

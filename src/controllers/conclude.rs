@@ -1,20 +1,24 @@
 //! The end of a reconcile: what is written down, what is told, and when to look again.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use std::time::Duration;
+
 use kube::ResourceExt as _;
-use kube::runtime::controller::Action;
 use tracing::{info, warn};
 
-use crate::plan::Wait;
 use crate::plan::pace::Pace;
+use crate::plan::{RemoteKind, Wait};
 use crate::resources::REQUESTED_AT;
 use crate::resources::conditions::{READY, Reason, Standing, find};
+use crate::resources::lifecycle::DriftAction;
+use crate::work::Id;
 
 use super::context::Context;
 use super::dependencies::Key;
 use super::engine::End;
 use super::events::{self, Note};
 use super::managed::ManagedStatus;
+use super::next::Next;
 use super::reconcile::Kind;
 use super::record::{Purpose, Record, RecordError};
 use super::retries::Inputs;
@@ -41,7 +45,7 @@ pub(super) async fn conclude<K: Kind>(
     record: &mut Record<K>,
     end: Option<End>,
     inputs: Inputs,
-) -> Result<Action, RecordError> {
+) -> Result<Next, RecordError> {
     if !context.tenure.is_valid() {
         // How it ended says nothing of the resource. What was done, is written down, if nobody else has.
         record.flush(Purpose::Result).await?;
@@ -79,6 +83,7 @@ pub(super) async fn conclude<K: Kind>(
         *common.last_handled_reconcile_at = requested.or(common.last_handled_reconcile_at.take());
     }
     record.flush(Purpose::Result).await?;
+    note_standing(context, key, record);
     for note in std::mem::take(&mut record.notes) {
         context
             .events
@@ -94,10 +99,28 @@ pub(super) async fn conclude<K: Kind>(
             let due = matches!(standing, Standing::Ready { .. })
                 .then(|| record.resource.due(context, &record.status))
                 .flatten();
-            due.map_or_else(Action::await_change, Action::requeue)
+            due.map_or(Next::Change, Next::After)
         }
-        Some(pace) => Action::requeue(side.retries.again(key, inputs, pace)),
+        Some(pace) => {
+            let wait = side.retries.again(key, inputs, pace);
+            match pace {
+                Pace::Backoff | Pace::After(_) => Next::Retry(wait),
+                Pace::Slow | Pace::Settle(_) | Pace::Poll => Next::After(wait),
+            }
+        }
     })
+}
+
+/// Where the resource stands, for those who count.
+pub(super) fn note_standing<K: Kind>(context: &Context, key: &Key, record: &mut Record<K>) {
+    let created = record.resource.meta().creation_timestamp.as_ref();
+    let age = created.and_then(|created| {
+        Duration::try_from(context.clock.exact().duration_since(created.0)).ok()
+    });
+    let id = Id::of(&key.namespace, &key.name);
+    let conditions = record.status.common().conditions;
+    let resources = &context.metrics.resources;
+    resources.stands(K::KIND, id, conditions, age.unwrap_or_default());
 }
 
 fn told_differently(before: Option<&Condition>, after: &Condition) -> bool {
@@ -114,6 +137,10 @@ async fn tell<K: Kind>(
     note: Option<String>,
 ) {
     let (namespace, name) = (&key.namespace, &key.name);
+    if standing.reason() == Reason::DisabledElsewhere {
+        let remote = &context.metrics.remote;
+        remote.drifted(RemoteKind::Flow, DriftAction::Reported);
+    }
     let note = note.unwrap_or_else(|| ready.message.clone());
     let failing = matches!(standing, Standing::Stalled { .. })
         || matches!(

@@ -9,7 +9,6 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 use kube::api::{Api, PartialObjectMeta};
-use kube::runtime::controller::Action;
 use tracing::info;
 
 use crate::plan::marker::Identity;
@@ -28,6 +27,7 @@ use super::engine::{End, Run};
 use super::events::Note;
 use super::inventory::Scope;
 use super::managed::ManagedStatus as _;
+use super::next::Next;
 use super::reconcile::{Kind, Observed, elsewhere, forget, identity, inputs, renew_rights, unsent};
 use super::record::{Record, RecordError, within};
 use super::remotes::Remotes;
@@ -37,10 +37,10 @@ pub(super) async fn delete<K: Kind>(
     context: &Context,
     key: &Key,
     mut record: Record<K>,
-) -> Result<Action, RecordError> {
+) -> Result<Next, RecordError> {
     if !record.has_finalizer() {
         forget::<K>(context, key);
-        return Ok(Action::await_change());
+        return Ok(Next::Change);
     }
     context.runs.forget(K::WORD, key);
     let resource = record.resource.clone();
@@ -93,7 +93,7 @@ pub(super) async fn delete<K: Kind>(
     };
     let inputs = inputs(&resource, &access.versions());
     if let Some(remaining) = K::side(context).retries.remaining(key, inputs) {
-        return Ok(Action::requeue(remaining));
+        return Ok(Next::After(remaining));
     }
     if let Some(failure) = elsewhere(&mut record.status, &access) {
         let end = blocked(failure.into(), &record.status);
@@ -199,7 +199,7 @@ async fn let_go<K: Kind>(
     mut record: Record<K>,
     reason: &str,
     why: &str,
-) -> Result<Action, RecordError> {
+) -> Result<Next, RecordError> {
     let holdings = record.status.holdings();
     if !holdings.is_empty() {
         let (left, place) = (describe(&holdings), place(&holdings));
@@ -242,7 +242,7 @@ async fn finish<K: Kind>(
     context: &Context,
     key: &Key,
     mut record: Record<K>,
-) -> Result<Action, RecordError> {
+) -> Result<Next, RecordError> {
     record.remove_finalizer().await?;
     for note in record.notes.drain(..) {
         info!(namespace = key.namespace, name = key.name, "{}", note.note);
@@ -253,7 +253,7 @@ async fn finish<K: Kind>(
     }
     info!(namespace = key.namespace, name = key.name, "deleted");
     forget::<K>(context, key);
-    Ok(Action::await_change())
+    Ok(Next::Change)
 }
 
 #[cfg(test)]

@@ -221,7 +221,7 @@ fn report_orphans(context: &Context, scope: &Scope, key: &ScopeKey) {
         home.of.orphans.insert(id, told.is_some());
     }
     let orphans = homes.values().map(|home| home.of.orphans.len()).sum();
-    context.metrics.orphans(orphans);
+    context.metrics.remote.orphans(orphans);
 }
 
 fn compare(

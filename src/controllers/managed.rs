@@ -16,6 +16,9 @@ use crate::resources::status::Pending;
 pub trait Managed:
     Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Serialize + Send + Sync + 'static
 {
+    /// The kind's name, as manifests have it.
+    const KIND: &'static str;
+
     /// Its status.
     type Status: ManagedStatus;
 

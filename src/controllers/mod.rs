@@ -22,6 +22,7 @@
 //! | [`credentials`], [`rotation`] | Secret to credentials; new ones are tried before the old are dropped |
 //! | [`secrets`] | keeps a Secret until what needs it is gone |
 //! | [`dependencies`], [`retries`] | who is woken by what, and when a try is due |
+//! | `next` | what becomes of a resource after a reconcile |
 //! | [`events`], [`context`] | what `kubectl describe` shows, and what reconciles share |
 //!
 //! Watches are of metadata only and keep next to nothing: they say *that* something changed. What it
@@ -44,6 +45,7 @@ pub mod events;
 pub mod execute;
 pub mod inventory;
 pub mod managed;
+mod next;
 pub mod preflight;
 pub mod reconcile;
 pub mod record;

@@ -2,11 +2,11 @@
 //! how that ended. What differs between kinds is behind [`Kind`].
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::ResourceExt as _;
 use kube::api::Api;
-use kube::runtime::controller::Action;
 use tokio::time::Instant;
 
 use crate::plan::deletion::Trace;
@@ -17,8 +17,9 @@ use crate::plan::{Failure, Fate, Known, Plan, RemoteKind, Service, Step, journal
 use crate::platform::Sandbox;
 use crate::resources::conditions::Reason;
 use crate::resources::{ABANDON, PROTECT, REQUESTED_AT};
+use crate::work::Id;
 
-use super::conclude::conclude;
+use super::conclude::{conclude, note_standing};
 use super::context::{Context, Side};
 use super::credentials::Access;
 use super::delete::delete;
@@ -26,6 +27,7 @@ use super::dependencies::{Dependency, Key};
 use super::drift::{Attempts, Entry};
 use super::engine::{End, Run, Subject};
 use super::managed::{Managed, ManagedStatus};
+use super::next::Next;
 use super::record::{Purpose, Record, RecordError, within};
 use super::remotes::Remotes;
 use super::retries::Inputs;
@@ -199,17 +201,19 @@ pub fn known<S: ManagedStatus, R, T>(
 }
 
 /// Reconciles the resource `key`.
-pub async fn reconcile<K: Kind>(context: &Context, key: &Key) -> Result<Action, RecordError> {
+pub async fn reconcile<K: Kind>(context: &Context, key: &Key) -> Result<Next, RecordError> {
     let api: Api<K> = Api::namespaced(context.client.clone(), &key.namespace);
     let Some(resource) = within(api.get_opt(&key.name)).await? else {
         forget::<K>(context, key);
-        return Ok(Action::await_change());
+        return Ok(Next::Change);
     };
     let dropped = K::side(context)
         .dependencies
         .set(key, resource.dependencies(&key.namespace));
     context.secrets.dropped(context, dropped);
-    let record = Record::new(api, resource, context.tenure.clone());
+    let tenure = context.tenure.clone();
+    let mut record = Record::new(api, resource, tenure, Arc::clone(&context.metrics));
+    note_standing(context, key, &mut record);
     if record.resource.meta().deletion_timestamp.is_some() {
         return delete(context, key, record).await;
     }
@@ -220,7 +224,7 @@ async fn converge<K: Kind>(
     context: &Context,
     key: &Key,
     mut record: Record<K>,
-) -> Result<Action, RecordError> {
+) -> Result<Next, RecordError> {
     let resource = record.resource.clone();
     if resource.suspended() {
         context.drift.forget(K::WORD, key);
@@ -236,7 +240,7 @@ async fn converge<K: Kind>(
     };
     let inputs = inputs(&resource, &K::versions(&surroundings));
     if let Some(remaining) = K::side(context).retries.remaining(key, inputs) {
-        return Ok(Action::requeue(remaining));
+        return Ok(Next::After(remaining));
     }
     let access = K::access(&surroundings);
     if let Some(failure) = elsewhere(&mut record.status, access) {
@@ -436,6 +440,8 @@ pub(super) fn elsewhere<S: ManagedStatus>(status: &mut S, access: &Access) -> Op
 /// A resource is gone: nothing of it is kept.
 pub(super) fn forget<K: Kind>(context: &Context, key: &Key) {
     let side = K::side(context);
+    let id = Id::of(&key.namespace, &key.name);
+    context.metrics.resources.gone(K::KIND, id);
     let dropped = side.dependencies.set(key, []);
     // Whoever waited for this dataflow to let go of its source goes on.
     for dependency in &dropped {
@@ -479,17 +485,17 @@ pub(super) fn inputs<K: Kind>(resource: &K, versions: &[String]) -> Inputs {
     ))
 }
 
-/// How soon to come back after the API server failed.
-pub fn after_error(context: &Side, key: &Key, error: &RecordError) -> Duration {
+/// How to go on after the API server failed.
+pub fn after_error(context: &Side, key: &Key, error: &RecordError) -> Next {
     match error {
         // What changed is read at once.
-        RecordError::Conflict => Duration::from_millis(100),
-        RecordError::Queued(again) => *again,
-        RecordError::Gone | RecordError::Stopping => Duration::from_secs(1),
-        RecordError::Kube(_) | RecordError::Timeout => {
-            context
-                .retries
-                .again(key, Inputs::of(&"kubernetes"), Pace::Backoff)
-        }
+        RecordError::Conflict => Next::Over(Duration::from_millis(100)),
+        RecordError::Queued(again) => Next::After(*again),
+        RecordError::Gone | RecordError::Stopping => Next::Over(Duration::from_secs(1)),
+        RecordError::Kube(_) | RecordError::Timeout => Next::Retry(context.retries.again(
+            key,
+            Inputs::of(&"kubernetes"),
+            Pace::Backoff,
+        )),
     }
 }

@@ -10,6 +10,7 @@
 //! - Only what changed is sent, as a merge patch; keys this version does not know are kept.
 //! - Nothing is sent when nothing changed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::ResourceExt as _;
@@ -17,6 +18,7 @@ use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Map, Value, json};
 
 use crate::leader::{NotLeading, Tenure};
+use crate::metrics::Metrics;
 use crate::resources::FINALIZER;
 
 use super::events::Note;
@@ -91,6 +93,7 @@ pub enum Purpose {
 pub struct Record<K: Managed> {
     api: Api<K>,
     tenure: Tenure,
+    metrics: Arc<Metrics>,
     /// The resource as it was read; its status and resourceVersion may be older than this record's.
     pub resource: K,
     /// The status to be; [`Record::flush`] writes it.
@@ -102,14 +105,15 @@ pub struct Record<K: Managed> {
 }
 
 impl<K: Managed> Record<K> {
-    /// A record of `resource` as it was just read, to be written while `tenure` lasts.
-    pub fn new(api: Api<K>, resource: K, tenure: Tenure) -> Self {
+    /// A record of `resource` as it was just read, to be written while `tenure` lasts; writes are counted.
+    pub fn new(api: Api<K>, resource: K, tenure: Tenure, metrics: Arc<Metrics>) -> Self {
         let status = resource.status().cloned().unwrap_or_default();
         let written = to_value(&status);
         let version = resource.resource_version().unwrap_or_default();
         Self {
             api,
             tenure,
+            metrics,
             resource,
             status,
             notes: Vec::new(),
@@ -146,6 +150,7 @@ impl<K: Managed> Record<K> {
             let params = PatchParams::default();
             match within(self.api.patch_status(&name, &params, &Patch::Merge(&patch))).await {
                 Ok(after) => {
+                    self.metrics.resources.wrote_status(K::KIND);
                     self.version = after.resource_version().unwrap_or_default();
                     self.written = status;
                     return Ok(true);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::mpsc::UnboundedReceiver;
-use futures::{FutureExt as _, Stream, StreamExt as _};
+use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::controller::{Action, Config, Error};
@@ -17,14 +17,16 @@ use kube::runtime::{Controller, WatchStreamExt as _, watcher};
 use kube::{Resource, ResourceExt as _};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument as _, debug, error, info_span, warn};
+use tracing::{Instrument as _, debug, error, error_span, warn};
 
-use crate::metrics::Metrics;
+use crate::metrics::{Line, Metrics};
 use crate::plan::pace::Pace;
 use crate::resources::{AepDataflow, AepDataset, CustomerIoSource};
+use crate::work::progress;
 
 use super::context::Context;
 use super::dependencies::{Dependency, Key};
+use super::next::Next;
 use super::reconcile::{Kind, after_error, forget, reconcile};
 use super::record::{RecordError, within};
 use super::retries::Inputs;
@@ -50,7 +52,7 @@ pub struct Wakes {
 
 struct Shared {
     context: Arc<Context>,
-    metrics: Arc<Metrics>,
+    line: Line,
 }
 
 /// Runs the controllers until `stop`; reconciles under way are finished. `ready` is cancelled (as a
@@ -62,31 +64,29 @@ pub async fn run(
     ready: CancellationToken,
     stop: CancellationToken,
 ) {
-    let shared = Arc::new(Shared {
-        context: Arc::clone(&context),
-        metrics,
-    });
-    let sources = controller::<CustomerIoSource>(&context, wakes.sources, &stop);
+    let shared = |word| {
+        Arc::new(Shared {
+            context: Arc::clone(&context),
+            line: metrics.controllers.line(word, CONCURRENCY),
+        })
+    };
+    let shared_by_sources = shared(CustomerIoSource::WORD);
+    let sources = controller::<CustomerIoSource>(&shared_by_sources, wakes.sources, &stop);
     let source_store = sources.store();
-    let sources = drain(
-        on_secrets(sources, &context, keep_in_use),
-        Arc::clone(&shared),
-    );
-    let datasets = controller::<AepDataset>(&context, wakes.datasets, &stop);
+    let sources = on_secrets(sources, &shared_by_sources, keep_in_use);
+    let sources = drain(sources, shared_by_sources);
+    let shared_by_datasets = shared(AepDataset::WORD);
+    let datasets = controller::<AepDataset>(&shared_by_datasets, wakes.datasets, &stop);
     let dataset_store = datasets.store();
-    let datasets = drain(
-        on_secrets(datasets, &context, |_, _| {}),
-        Arc::clone(&shared),
-    );
-    let dataflows = controller::<AepDataflow>(&context, wakes.dataflows, &stop);
+    let datasets = on_secrets(datasets, &shared_by_datasets, |_, _| {});
+    let datasets = drain(datasets, shared_by_datasets);
+    let shared_by_dataflows = shared(AepDataflow::WORD);
+    let dataflows = controller::<AepDataflow>(&shared_by_dataflows, wakes.dataflows, &stop);
     let dataflow_store = dataflows.store();
-    let dataflows = drain(
-        on_datasets(
-            on_sources(on_secrets(dataflows, &context, |_, _| {}), &context),
-            &context,
-        ),
-        shared,
-    );
+    let dataflows = on_secrets(dataflows, &shared_by_dataflows, |_, _| {});
+    let dataflows = on_sources(dataflows, &shared_by_dataflows);
+    let dataflows = on_datasets(dataflows, &shared_by_dataflows);
+    let dataflows = drain(dataflows, shared_by_dataflows);
     let readiness = async {
         let seen = async {
             futures::join!(
@@ -118,19 +118,27 @@ pub async fn run(
 /// A controller whose own watch is of metadata, without what nobody reads, and silent about the
 /// status writes of its own reconciles.
 fn controller<K: Kind>(
-    context: &Context,
+    shared: &Shared,
     wakes: UnboundedReceiver<Key>,
     stop: &CancellationToken,
 ) -> Controller<PartialObjectMeta<K>> {
-    let api: Api<PartialObjectMeta<K>> = Api::all(context.client.clone());
+    let api: Api<PartialObjectMeta<K>> = Api::all(shared.context.client.clone());
+    let (changed, woken) = (shared.line.clone(), shared.line.clone());
     let (reader, writer) = reflector::store();
     let triggers = watcher(api, watcher::Config::default())
         .backoff(watch_backoff())
         .modify(prune)
         .reflect(writer)
         .filter_map(async |event| event.map(one).transpose())
-        .predicate_filter(relevant::<K>, kube::runtime::PredicateConfig::default());
-    let wakes = wakes.map(|key| ObjectRef::new(&key.name).within(&key.namespace));
+        .predicate_filter(relevant::<K>, kube::runtime::PredicateConfig::default())
+        .inspect_ok(move |object| {
+            let Key { namespace, name } = key_of(object);
+            changed.add(&namespace, &name);
+        });
+    let wakes = wakes.map(move |key| {
+        woken.add(&key.namespace, &key.name);
+        ObjectRef::new(&key.name).within(&key.namespace)
+    });
     Controller::for_stream(triggers, reader)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .trigger_backoff(watch_backoff())
@@ -198,13 +206,13 @@ fn relevant<K>(object: &PartialObjectMeta<K>) -> Option<u64> {
 
 fn on_secrets<K: Kind>(
     controller: Controller<PartialObjectMeta<K>>,
-    context: &Arc<Context>,
+    shared: &Arc<Shared>,
     and: impl Fn(&Context, &PartialObjectMeta<Secret>) + Send + Sync + 'static,
 ) -> Controller<PartialObjectMeta<K>> {
-    let context_of_mapper = Arc::clone(context);
-    controller.watches_stream(touched::<Secret>(context), move |secret| {
-        and(&context_of_mapper, &secret);
-        dependents::<K>(&context_of_mapper, &Dependency::Secret(key_of(&secret)))
+    let of_mapper = Arc::clone(shared);
+    controller.watches_stream(touched::<Secret>(&shared.context), move |secret| {
+        and(&of_mapper.context, &secret);
+        dependents::<K>(&of_mapper, &Dependency::Secret(key_of(&secret)))
     })
 }
 
@@ -216,21 +224,22 @@ fn keep_in_use(context: &Context, secret: &PartialObjectMeta<Secret>) {
 
 fn on_sources(
     controller: Controller<PartialObjectMeta<AepDataflow>>,
-    context: &Arc<Context>,
+    shared: &Arc<Shared>,
 ) -> Controller<PartialObjectMeta<AepDataflow>> {
-    let context_of_mapper = Arc::clone(context);
-    controller.watches_stream(touched::<CustomerIoSource>(context), move |source| {
-        dependents::<AepDataflow>(&context_of_mapper, &Dependency::Source(key_of(&source)))
-    })
+    let of_mapper = Arc::clone(shared);
+    controller.watches_stream(
+        touched::<CustomerIoSource>(&shared.context),
+        move |source| dependents::<AepDataflow>(&of_mapper, &Dependency::Source(key_of(&source))),
+    )
 }
 
 fn on_datasets(
     controller: Controller<PartialObjectMeta<AepDataflow>>,
-    context: &Arc<Context>,
+    shared: &Arc<Shared>,
 ) -> Controller<PartialObjectMeta<AepDataflow>> {
-    let context_of_mapper = Arc::clone(context);
-    controller.watches_stream(touched::<AepDataset>(context), move |dataset| {
-        dependents::<AepDataflow>(&context_of_mapper, &Dependency::Dataset(key_of(&dataset)))
+    let of_mapper = Arc::clone(shared);
+    controller.watches_stream(touched::<AepDataset>(&shared.context), move |dataset| {
+        dependents::<AepDataflow>(&of_mapper, &Dependency::Dataset(key_of(&dataset)))
     })
 }
 
@@ -256,10 +265,13 @@ where
     })
 }
 
-fn dependents<K: Kind>(context: &Context, on: &Dependency) -> Vec<ObjectRef<PartialObjectMeta<K>>> {
-    let keys = K::side(context).dependencies.dependents(on);
+fn dependents<K: Kind>(shared: &Shared, on: &Dependency) -> Vec<ObjectRef<PartialObjectMeta<K>>> {
+    let keys = K::side(&shared.context).dependencies.dependents(on);
     keys.into_iter()
-        .map(|key| ObjectRef::new(&key.name).within(&key.namespace))
+        .map(|key| {
+            shared.line.add(&key.namespace, &key.name);
+            ObjectRef::new(&key.name).within(&key.namespace)
+        })
         .collect()
 }
 
@@ -282,6 +294,7 @@ async fn drain<K: Kind>(controller: Controller<PartialObjectMeta<K>>, shared: Ar
                         object.namespace.clone().unwrap_or_default(),
                         object.name.clone(),
                     );
+                    shared.line.unknown(&key.namespace, &key.name);
                     not_in_store::<K>(&shared.context, &key).await;
                 }
                 Err(error) => warn!(kind = &*K::kind(&()), %error, "watch"),
@@ -313,51 +326,45 @@ async fn step<K: Kind>(
     shared: Arc<Shared>,
 ) -> Result<Action, Infallible> {
     let key = key_of(&*object);
-    let kind = K::kind(&());
-    let span = info_span!(
+    let running = shared.line.start(&key.namespace, &key.name);
+    let started = Instant::now();
+    // An error span, so that the lines within name their resource whatever the log filter lets through.
+    let span = error_span!(
         "reconcile",
-        kind = &*kind,
+        kind = K::KIND,
         namespace = key.namespace,
         name = key.name
     );
-    let started = Instant::now();
-    let side = K::side(&shared.context);
-    let reconciled = AssertUnwindSafe(reconcile::<K>(&shared.context, &key))
-        .catch_unwind()
-        .instrument(span)
-        .await;
-    let (action, result) = match reconciled {
-        Ok(Ok(action)) => (action, "success"),
+    let next = next::<K>(&shared.context, &key).instrument(span).await;
+    let elapsed = started.elapsed();
+    shared
+        .line
+        .end(running, next.ended(), next.again(), elapsed);
+    Ok(next.action())
+}
+
+/// Reconciles `key`, and says how to go on whatever happens.
+async fn next<K: Kind>(context: &Context, key: &Key) -> Next {
+    let side = K::side(context);
+    let reconciled = AssertUnwindSafe(reconcile::<K>(context, key)).catch_unwind();
+    match progress::within_a_reconcile(reconciled).await {
+        Ok(Ok(next)) => next,
         Ok(Err(error)) => {
-            let (namespace, name) = (&key.namespace, &key.name);
             match error {
                 RecordError::Conflict | RecordError::Gone | RecordError::Stopping => {
-                    debug!(kind = &*kind, namespace, name, %error, "starts over");
+                    debug!(%error, "starts over");
                 }
-                RecordError::Queued(_) => debug!(kind = &*kind, namespace, name, "{error}"),
+                RecordError::Queued(_) => debug!("{error}"),
                 RecordError::Kube(_) | RecordError::Timeout => {
-                    warn!(kind = &*kind, namespace, name, %error, "cannot reconcile; it is tried again");
+                    warn!(%error, "cannot reconcile; it is tried again");
                 }
             }
-            let result = match error {
-                RecordError::Queued(_) => "queued",
-                _ => "error",
-            };
-            (Action::requeue(after_error(side, &key, &error)), result)
+            after_error(side, key, &error)
         }
         Err(_) => {
-            error!(
-                kind = &*kind,
-                namespace = key.namespace,
-                name = key.name,
-                "reconcile panicked; please report it"
-            );
-            (
-                Action::requeue(side.retries.again(&key, Inputs::of(&"panic"), Pace::Slow)),
-                "panic",
-            )
+            error!("reconcile panicked; please report it");
+            let wait = side.retries.again(key, Inputs::of(&"panic"), Pace::Slow);
+            Next::Panicked(wait)
         }
-    };
-    shared.metrics.reconciled(&kind, result, started.elapsed());
-    Ok(action)
+    }
 }

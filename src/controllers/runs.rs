@@ -219,7 +219,7 @@ impl Entry {
                 continue;
             };
             if end > before {
-                context.metrics.run_seen(outcome, &run.records);
+                context.metrics.ingestion.run_seen(outcome, &run.records);
                 self.counted = self.counted.max(end);
             }
         }

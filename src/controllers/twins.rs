@@ -92,7 +92,7 @@ impl<K: Kind> Run<'_, K> {
             twin.id
         );
         info!(step = %step, "{note}");
-        self.context.metrics.twin_deleted(twin.kind.word());
+        self.context.metrics.remote.twin_deleted(twin.kind);
         self.record
             .notes
             .push(Note::normal("TwinDeleted", &step, note));

@@ -114,6 +114,17 @@ impl Tokens {
             .remove(fingerprint);
     }
 
+    /// When the first of the tokens that are good now ends.
+    pub(super) fn first_end(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let ends = entries.values().filter_map(|entry| {
+            let state = entry.state.try_lock().ok()?;
+            state.current.as_ref().map(|minted| minted.ends_at)
+        });
+        ends.filter(|end| now < *end).min()
+    }
+
     /// The rights a token carries were not enough: a new one is asked for next time, but never more often
     /// than once in [`RIGHTS_AGE`]. While somebody is asking, the next token has the rights of now anyway.
     pub(super) fn renew_rights(&self, fingerprint: &Fingerprint) {

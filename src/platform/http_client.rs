@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
-use reqwest::{Client, redirect, retry};
+use reqwest::{Certificate, Client, redirect, retry};
 
 use super::endpoints::is_loopback;
 use super::transport::HttpService;
@@ -43,18 +43,54 @@ impl NeverSent {
 #[error("no HTTP client can be made")]
 pub struct ClientError(#[from] reqwest::Error);
 
+/// Certificate authorities that are trusted beside those of the system. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Roots(Arc<[Certificate]>);
+
+/// Why there are none.
+#[derive(Debug, thiserror::Error)]
+pub enum RootsError {
+    /// What stands between the lines of PEM is no certificate.
+    #[error("a certificate in it cannot be read; it has to be PEM, as `openssl x509` writes it")]
+    Unreadable(#[source] reqwest::Error),
+    /// There is no PEM in it.
+    #[error(
+        "there is no certificate in it; it has to hold -----BEGIN CERTIFICATE----- and what belongs to it"
+    )]
+    Empty,
+}
+
+impl Roots {
+    /// All certificates of a PEM bundle; what else stands in it is left out.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or one that cannot be read.
+    pub fn from_pem(bundle: &[u8]) -> Result<Self, RootsError> {
+        let certificates = Certificate::from_pem_bundle(bundle).map_err(RootsError::Unreadable)?;
+        if certificates.is_empty() {
+            return Err(RootsError::Empty);
+        }
+        Ok(Self(certificates.into()))
+    }
+}
+
 /// Makes the client for real hosts. A rustls provider must be installed in the process before.
 ///
 /// - https only, but for loopback hosts, which are reached without a proxy; others follow `HTTPS_PROXY`;
+/// - servers whose certificates the system's authorities or `roots` vouch for, and no others;
 /// - no redirects, no repetitions;
 /// - `connect_timeout` for reaching a host, `overall_timeout` for the whole exchange, answer included;
 /// - answers over [`ANSWER_BYTES_MAX`] are refused.
 pub fn production(
     connect_timeout: Duration,
     overall_timeout: Duration,
+    roots: &Roots,
 ) -> Result<HttpService, ClientError> {
+    let roots = roots.clone();
     let builder = move || {
         Client::builder()
+            .tls_certs_merge(roots.0.iter().cloned())
             .connect_timeout(connect_timeout)
             .timeout(overall_timeout)
             .redirect(redirect::Policy::none())
@@ -70,6 +106,7 @@ pub fn production(
     Ok(HttpService::new(tower::service_fn(
         move |request: Request<Bytes>| {
             let (remote, local) = (remote.clone(), Arc::clone(&local));
+            let builder = builder.clone();
             async move {
                 let request = reqwest::Request::try_from(request).map_err(NeverSent::new)?;
                 let client = if is_loopback(request.url()) {

@@ -72,7 +72,7 @@ pub use flows::{
     Flow, FlowAction, FlowState, LastOperation, NewFlow, SOURCE_SPEC_PROPERTY, STREAMING_FLOW_SPEC,
     Transformation,
 };
-pub use http_client::{ANSWER_BYTES_MAX, ClientError, NeverSent, production};
+pub use http_client::{ANSWER_BYTES_MAX, ClientError, NeverSent, Roots, RootsError, production};
 pub use list::{Filter, PAGE_SIZE};
 pub use mapping_check::MappingProblem;
 pub use runs::{

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, header};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::auth::{Token, Tokens};
 use super::budget::{Budgets, Later, Turn, Urgency, Wake};
@@ -74,6 +75,11 @@ impl Platform {
             .get(&self.inner.wire, credentials)
             .await
             .map(drop)
+    }
+
+    /// When the first of the tokens that are good now ends; one that is being renewed right now is left out.
+    pub fn first_token_end(&self) -> Option<Instant> {
+        self.inner.tokens.first_end()
     }
 
     /// Drops the token of a credential, so that the next call asks for a new one.

@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span, debug, error_span};
 
 use super::budget::BudgetObserver;
 use super::classify::is_read;
@@ -75,6 +77,25 @@ impl<E> Wire<E> {
         request: Request<Bytes>,
         refusal: impl FnOnce(StatusCode, &HeaderMap, &[u8]) -> ApiError,
     ) -> Result<Reply, ApiError> {
+        // An error span, so that the lines within name their request whatever the log filter lets through.
+        let span = error_span!(
+            "call",
+            operation,
+            status = Empty,
+            class = Empty,
+            request_id = Empty
+        );
+        self.bounded(operation, request, refusal)
+            .instrument(span)
+            .await
+    }
+
+    async fn bounded(
+        &self,
+        operation: &'static str,
+        request: Request<Bytes>,
+        refusal: impl FnOnce(StatusCode, &HeaderMap, &[u8]) -> ApiError,
+    ) -> Result<Reply, ApiError> {
         let read_only = is_read(request.method());
         let started = Instant::now();
         let answer = tokio::time::timeout(
@@ -118,15 +139,12 @@ impl<E> Wire<E> {
             Ok(reply) => (Some(reply.status.as_u16()), "success", reply.request_id()),
             Err(error) => (error.status, error.class.label(), error.request_id.clone()),
         };
+        let span = Span::current();
+        span.record("status", status);
+        span.record("class", class);
+        span.record("request_id", request_id.as_deref());
         let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        tracing::debug!(
-            operation,
-            status,
-            class,
-            milliseconds,
-            request_id,
-            "platform call"
-        );
+        debug!(milliseconds, "platform call");
         if let Some(observer) = &self.options.observer {
             observer(CallRecord {
                 operation,

@@ -58,6 +58,46 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason there is.
+    pub const ALL: [Self; 31] = [
+        Self::Succeeded,
+        Self::Progressing,
+        Self::WaitingForSource,
+        Self::WaitingForDataset,
+        Self::WaitingForInlet,
+        Self::SourceInUse,
+        Self::SecretMissing,
+        Self::CredentialsRejected,
+        Self::OrganizationMismatch,
+        Self::PermissionDenied,
+        Self::SandboxNotFound,
+        Self::InvalidSpec,
+        Self::RejectedByPlatform,
+        Self::RemoteMissing,
+        Self::AmbiguousRemote,
+        Self::OwnedByAnother,
+        Self::AdoptionDiffers,
+        Self::DisabledElsewhere,
+        Self::Throttled,
+        Self::PlatformUnavailable,
+        Self::Suspended,
+        Self::Deleting,
+        Self::DeletionBlocked,
+        Self::OutputsNotWritten,
+        Self::Ingesting,
+        Self::NoRunYet,
+        Self::FlowDisabled,
+        Self::PartlyFailed,
+        Self::RunFailed,
+        Self::TooManyFailed,
+        Self::NothingArrived,
+    ];
+
+    /// The reason that is spelled like this.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == word)
+    }
+
     /// The CamelCase word users see.
     pub fn as_str(self) -> &'static str {
         match self {

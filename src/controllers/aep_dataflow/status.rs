@@ -9,6 +9,8 @@ use crate::resources::subscription::{SubscriptionState, SubscriptionStatus};
 use crate::resources::{AepDataflow, AepDataflowStatus};
 
 impl Managed for AepDataflow {
+    const KIND: &'static str = "AepDataflow";
+
     type Status = AepDataflowStatus;
 
     fn status(&self) -> Option<&Self::Status> {

@@ -398,7 +398,7 @@ impl<'a> Part<'a> {
                 Some(others) if others.iter().any(|other| other.id == *id) => {
                     others.retain(|other| other.id != *id);
                     self.twins += 1;
-                    self.context.metrics.twin_deleted(KIND.word());
+                    self.context.metrics.remote.twin_deleted(KIND);
                 }
                 _ => self.observed.hook = Known::Absent,
             },

@@ -8,6 +8,8 @@ use crate::resources::status::Pending;
 use crate::resources::{AepDataset, AepDatasetStatus};
 
 impl Managed for AepDataset {
+    const KIND: &'static str = "AepDataset";
+
     type Status = AepDatasetStatus;
 
     fn status(&self) -> Option<&Self::Status> {

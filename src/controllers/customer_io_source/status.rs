@@ -7,6 +7,8 @@ use crate::resources::status::{ConnectionStatus, Pending};
 use crate::resources::{CustomerIoSource, CustomerIoSourceStatus};
 
 impl Managed for CustomerIoSource {
+    const KIND: &'static str = "CustomerIoSource";
+
     type Status = CustomerIoSourceStatus;
 
     fn status(&self) -> Option<&Self::Status> {

@@ -84,6 +84,8 @@ impl<K: Kind> Run<'_, K> {
             self.record.notes.push(Note::warning(reason, step, doubt));
         }
         if let Some(drift) = drift {
+            let remote = &self.context.metrics.remote;
+            remote.drifted(drift.kind, drift.action);
             let told = drift.told();
             warn!(step = %step, "{told}");
             self.record
@@ -117,6 +119,7 @@ impl<K: Kind> Run<'_, K> {
         let used = |id: &str| self.scope.is_used(id);
         match journal::judge(self.identity, found, used, attempt, watched, settle) {
             Finding::Stands { it, alone } => {
+                self.context.metrics.remote.recovered(kind);
                 info!(kind = %kind, id = it.id, "found the object of an earlier attempt");
                 status.record(kind, &it.id, "", 0);
                 // The last one, whichever made this: it may still make a twin.
@@ -213,7 +216,8 @@ impl<K: Kind> Run<'_, K> {
         error: &ApiError,
         stale: &mut usize,
     ) -> Option<End> {
-        debug!(step = %step, %error, "step failed");
+        let request_id = error.request_id.as_deref();
+        debug!(step = %step, %error, request_id, "step failed");
         let kind = step.kind();
         if let Some((kind, attempt)) = step.creates() {
             if error.outcome_unknown {

@@ -11,6 +11,7 @@ pub(super) mod schema_registry;
 mod webhooks;
 
 use tokio::time::Instant;
+use tracing::{Instrument as _, error_span};
 
 use crate::customer_io::Webhook;
 use crate::plan::deletion::User;
@@ -88,6 +89,17 @@ pub enum Outcome {
 
 /// Runs `step` for the resource `identity` where its object stands; `scope` is what is listed of the sandbox.
 pub async fn execute(
+    remotes: &Remotes,
+    scope: &Scope,
+    identity: &Identity,
+    step: &Step,
+) -> Result<Outcome, ApiError> {
+    // An error span, so that the lines within name their step whatever the log filter lets through.
+    let span = error_span!("step", %step);
+    run(remotes, scope, identity, step).instrument(span).await
+}
+
+async fn run(
     remotes: &Remotes,
     scope: &Scope,
     identity: &Identity,

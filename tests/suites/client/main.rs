@@ -10,3 +10,4 @@ mod outcomes;
 mod requests;
 mod sockets;
 mod tokens;
+mod trust;

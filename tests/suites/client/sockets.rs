@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use aep_operator::platform::{
-    Class, Endpoints, Etag, FlowAction, NeverSent, Options, PatchOperation, Platform, Sandbox,
-    production,
+    Class, Endpoints, Etag, FlowAction, NeverSent, Options, PatchOperation, Platform, Roots,
+    Sandbox, production,
 };
 use bytes::Bytes;
 use http::Request;
@@ -25,7 +25,12 @@ async fn server() -> (MockServer, Sandbox) {
         )
         .mount(&server)
         .await;
-    let service = production(Duration::from_secs(5), Duration::from_secs(5)).unwrap();
+    let service = production(
+        Duration::from_secs(5),
+        Duration::from_secs(5),
+        &Roots::default(),
+    )
+    .unwrap();
     let endpoints = Endpoints::new(&server.uri(), &server.uri()).unwrap();
     let sandbox =
         Platform::new(service, endpoints, Options::default()).sandbox(credentials(), "prod");
@@ -137,7 +142,12 @@ async fn a_host_that_takes_no_connection_was_never_sent_anything() {
         .local_addr()
         .unwrap();
     let endpoints = Endpoints::new(&server.uri(), &format!("http://{free}")).unwrap();
-    let service = production(Duration::from_secs(5), Duration::from_secs(5)).unwrap();
+    let service = production(
+        Duration::from_secs(5),
+        Duration::from_secs(5),
+        &Roots::default(),
+    )
+    .unwrap();
     let sandbox =
         Platform::new(service, endpoints, Options::default()).sandbox(credentials(), "prod");
     let error = sandbox.create_flow(&new_flow()).await.unwrap_err();
@@ -166,7 +176,12 @@ async fn a_connection_lost_after_the_request_leaves_the_outcome_unknown() {
         connections
     });
     let endpoints = Endpoints::new(&server.uri(), &format!("http://{address}")).unwrap();
-    let service = production(Duration::from_secs(5), Duration::from_secs(5)).unwrap();
+    let service = production(
+        Duration::from_secs(5),
+        Duration::from_secs(5),
+        &Roots::default(),
+    )
+    .unwrap();
     let sandbox =
         Platform::new(service, endpoints, Options::default()).sandbox(credentials(), "prod");
     let error = sandbox.create_flow(&new_flow()).await.unwrap_err();
@@ -182,7 +197,12 @@ async fn a_connection_lost_after_the_request_leaves_the_outcome_unknown() {
 async fn plain_http_to_a_host_elsewhere_is_refused_before_anything_is_sent() {
     assert!(Endpoints::new("http://ims.example.com", Endpoints::PLATFORM).is_err());
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let service = production(Duration::from_secs(5), Duration::from_secs(5)).unwrap();
+    let service = production(
+        Duration::from_secs(5),
+        Duration::from_secs(5),
+        &Roots::default(),
+    )
+    .unwrap();
     let request = Request::get("http://192.0.2.1/")
         .body(Bytes::new())
         .unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aep_operator::customer_io::{
     Addresses, CustomerIo, Deleted, Region, WebhookSettings, Workspace,
 };
-use aep_operator::platform::{Class, Options, production};
+use aep_operator::platform::{Class, Options, Roots, production};
 use serde_json::{Value, json};
 use wiremock::matchers::{any, body_json, header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -16,7 +16,12 @@ use crate::webhook::*;
 async fn server() -> (MockServer, Workspace) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let server = MockServer::start().await;
-    let service = production(Duration::from_secs(5), Duration::from_secs(5)).unwrap();
+    let service = production(
+        Duration::from_secs(5),
+        Duration::from_secs(5),
+        &Roots::default(),
+    )
+    .unwrap();
     let addresses = Addresses::new("http://127.0.0.1:1", &server.uri()).unwrap();
     let customer_io = CustomerIo::new(service, addresses, Options::default());
     // As a Secret made with `echo` holds it.
@@ -246,7 +251,12 @@ async fn a_refusal_shows_neither_key_nor_endpoint() {
 #[tokio::test]
 async fn a_key_that_cannot_be_sent_is_refused_here() {
     let (server, _) = server().await;
-    let service = production(Duration::from_secs(5), Duration::from_secs(5)).unwrap();
+    let service = production(
+        Duration::from_secs(5),
+        Duration::from_secs(5),
+        &Roots::default(),
+    )
+    .unwrap();
     let addresses = Addresses::new(&server.uri(), &server.uri()).unwrap();
     let customer_io = CustomerIo::new(service, addresses, Options::default());
     for key in ["", " \n", "two\nlines"] {
@@ -277,7 +287,12 @@ async fn a_creation_is_sent_once_and_in_doubt_if_its_answer_is_lost() {
         }
         connections
     });
-    let service = production(Duration::from_secs(5), Duration::from_secs(5)).unwrap();
+    let service = production(
+        Duration::from_secs(5),
+        Duration::from_secs(5),
+        &Roots::default(),
+    )
+    .unwrap();
     let addresses = Addresses::new(&format!("http://{address}"), Addresses::EU).unwrap();
     let customer_io = CustomerIo::new(service, addresses, Options::default());
     let workspace = customer_io.workspace(Region::Us, &KEY.into());

@@ -43,6 +43,7 @@ mod subscription;
 mod subscription_troubles;
 mod take_over;
 mod targets;
+mod telemetry;
 mod throttling;
 mod tutorial;
 mod users;
