@@ -36,8 +36,8 @@ pub(crate) fn play(suite: &Suite) -> Lifecycle {
     };
     let notes = helm("install", &arg(&older));
     let installed = release(suite);
-    let short = short_names(&crds(suite));
-    assert_eq!(short, ["aepds", "cios"], "the older chart is older");
+    let older = crds(suite);
+    assert_eq!(short_names(&older), ["aepds", "cios"], "it is older");
     helm("upgrade", &chart());
     let (upgraded, upgraded_crds) = (release(suite), crds(suite));
     suite.helm(&["uninstall", RELEASE, "--namespace", NAMESPACE]);

@@ -36,7 +36,57 @@ pub(crate) fn values(file: &str) -> String {
 
 /// Every object of some YAML.
 pub(crate) fn objects(yaml: &str) -> Vec<Value> {
-    serde_saphyr::from_multiple(yaml).unwrap()
+    let objects: Vec<Value> = serde_saphyr::from_multiple(yaml).unwrap();
+    objects.into_iter().map(with_whole_numbers).collect()
+}
+
+/// `1.0` is `1`: JSON knows one kind of number, and helm writes the shorter.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::float_cmp,
+    clippy::cast_precision_loss,
+    reason = "compared with what it came from"
+)]
+fn with_whole_numbers(value: Value) -> Value {
+    match value {
+        Value::Array(list) => list.into_iter().map(with_whole_numbers).collect(),
+        Value::Object(map) => map
+            .into_iter()
+            .map(|(key, value)| (key, with_whole_numbers(value)))
+            .collect(),
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if float as i64 as f64 == float => json!(float as i64),
+            _ => Value::Number(number),
+        },
+        other => other,
+    }
+}
+
+/// Where two values differ first.
+pub(crate) fn difference(at: &str, left: &Value, right: &Value) -> Option<String> {
+    let none = Value::Null;
+    match (left, right) {
+        (Value::Object(left), Value::Object(right)) => {
+            left.keys().chain(right.keys()).find_map(|key| {
+                let of = |map: &serde_json::Map<String, Value>| map.get(key).cloned();
+                let (left, right) = (of(left), of(right));
+                let (left, right) = (left.as_ref(), right.as_ref());
+                difference(
+                    &format!("{at}/{key}"),
+                    left.unwrap_or(&none),
+                    right.unwrap_or(&none),
+                )
+            })
+        }
+        (Value::Array(left), Value::Array(right)) if left.len() == right.len() => {
+            let pairs = left.iter().zip(right).enumerate();
+            pairs
+                .into_iter()
+                .find_map(|(n, (left, right))| difference(&format!("{at}/{n}"), left, right))
+        }
+        _ if left == right => None,
+        _ => Some(format!("{at}: {left} and {right}")),
+    }
 }
 
 /// `Kind/name`.
@@ -96,10 +146,11 @@ impl Suite {
             plane,
             lifecycle: Lifecycle::default(),
         };
-        let level = |mode: &str| (format!("pod-security.kubernetes.io/{mode}"), "restricted");
         let namespace = json!({
-            "apiVersion": "v1", "kind": "Namespace",
-            "metadata": {"name": NAMESPACE, "labels": [level("enforce"), level("warn")].into_iter().collect::<std::collections::BTreeMap<_, _>>()},
+            "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": {
+                "pod-security.kubernetes.io/enforce": "restricted",
+                "pod-security.kubernetes.io/warn": "restricted",
+            }},
         });
         suite.apply(&namespace);
         suite.apply(
