@@ -3,6 +3,7 @@
 //! an uninstall. Sets of values are data, in `values/`.
 
 #![expect(
+    clippy::panic,
     clippy::unwrap_used,
     reason = "the helpers of a test fail as the test does"
 )]
