@@ -11,6 +11,7 @@
 //! - [`stack`] puts these together: the chart applied, and the operator run with the ServiceAccount, arguments and variables of
 //!   its Deployment (`install`).
 //! - [`demo`] and [`up`] are what `cargo playground` does with a stack; [`story`] tells it.
+//! - [`fields`] writes the field reference in `docs/`.
 //!
 //! Underneath: `process` starts processes that do not outlive us, `ports` and `http` are for loopback.
 
@@ -18,6 +19,7 @@ pub mod binaries;
 pub mod control_plane;
 pub mod demo;
 pub mod emulator;
+pub mod fields;
 mod http;
 mod install;
 pub mod operator_build;
