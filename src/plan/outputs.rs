@@ -92,7 +92,7 @@ pub fn refused(name: &str, why: &str) -> Failure {
         Reason::OutputsNotWritten,
         format!(
             "Kubernetes does not let the operator write Secret \"{name}\", which spec.outputs.secretName names ({why}). Give it \
-             the rights of its chart (outputSecrets: true), or correct what is named. The flow is not affected."
+             the rights of its chart (secrets.outputs: true), or correct what is named. The flow is not affected."
         ),
     )
 }

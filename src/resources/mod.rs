@@ -21,6 +21,8 @@ pub mod conditions;
 pub mod customer_io_source;
 pub mod fields;
 pub mod ingestion;
+#[cfg(test)]
+mod kstatus_tests;
 pub mod lifecycle;
 pub mod status;
 pub mod subscription;

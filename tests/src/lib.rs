@@ -8,8 +8,10 @@
 //! - [`emulator`] serves the emulated platform from this process.
 //! - [`operator_process`] runs the operator and starts it again when it dies, as [`restart`] says; [`operator_build`]
 //!   builds it.
-//! - [`stack`] puts these together, with CRDs and with the rights the chart grants.
+//! - [`stack`] puts these together: the chart applied, and the operator run with the ServiceAccount, arguments and variables of
+//!   its Deployment (`install`).
 //! - [`demo`] and [`up`] are what `cargo playground` does with a stack; [`story`] tells it.
+//! - [`fields`] writes the field reference in `docs/`.
 //!
 //! Underneath: `process` starts processes that do not outlive us, `ports` and `http` are for loopback.
 
@@ -17,7 +19,9 @@ pub mod binaries;
 pub mod control_plane;
 pub mod demo;
 pub mod emulator;
+pub mod fields;
 mod http;
+mod install;
 pub mod operator_build;
 pub mod operator_process;
 mod ports;

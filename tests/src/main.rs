@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use playground::{
     binaries::{Binaries, Tool},
-    demo,
+    demo, fields,
     operator_build::{Profile, build_operator},
     stack::{Stack, StackOptions},
     story::Story,
@@ -35,6 +35,8 @@ enum Command {
         #[command(flatten)]
         stack: StackArgs,
     },
+    /// Prints `docs/fields.md`, the reference of all fields.
+    Fields,
     /// Runs the playground's own helm (found or built as for the demo) with these arguments.
     Helm(ToolArgs),
     /// Runs the playground's own kubectl with these arguments.
@@ -119,6 +121,10 @@ async fn run(cli: Cli) -> Result<()> {
             info.map_or(Ok(()), up::remove_info)?;
             stack.story().step("ending");
             stack.stop().await
+        }
+        Command::Fields => {
+            print!("{}", fields::page()?);
+            Ok(())
         }
         Command::Helm(args) => tool(Tool::Helm, args).await,
         Command::Kubectl(args) => tool(Tool::Kubectl, args).await,

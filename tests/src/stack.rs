@@ -2,28 +2,25 @@
 
 use std::{
     ffi::OsString,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use tokio::time::sleep;
 
 use crate::{
     control_plane::{self, ControlPlane},
     emulator::EmulatorServer,
     http,
+    install::{Installed, RELEASE, install},
     operator_process::{OperatorCommand, OperatorProcess},
-    ports, repository,
+    ports,
     restart::Restart,
     story::Story,
 };
 
-/// Where the operator lives.
-const NAMESPACE: &str = "aep-system";
-/// The release's name, and so that of the ServiceAccount and of the Lease.
-const RELEASE: &str = "aep-operator";
-/// The longest the operator may take until it is ready, and RBAC until it is in force.
+/// The longest the operator may take until it is ready.
 const READY_LIMIT: Duration = Duration::from_mins(1);
 /// The lease of a playground's operator: one that is killed is missed for this long.
 const LEASE: Duration = Duration::from_secs(5);
@@ -98,13 +95,11 @@ impl Stack {
             "the emulated platform serves at {}",
             emulator.url()
         ));
-        let ((), kubeconfig) =
-            tokio::try_join!(install_crds(&control_plane), install_rights(&control_plane))?;
-        story.step("CRDs are established; the operator has the rights its chart grants, no more");
-        let replicas = ReplicaSet {
-            kubeconfig,
-            options,
-        };
+        let installed = install(&control_plane).await?;
+        story.step(
+            "the chart is applied: CRDs are established; the operator has the rights it grants, no more",
+        );
+        let replicas = ReplicaSet { installed, options };
         let operator = replicas
             .start(RELEASE, emulator.url(), &control_plane)
             .await?;
@@ -203,96 +198,10 @@ impl Replica {
     }
 }
 
-async fn install_crds(plane: &ControlPlane) -> Result<()> {
-    let folder = repository::crds();
-    let folder = folder.to_str().context("the path of crds/ is not UTF-8")?;
-    let apply = ["apply", "--server-side", "--filename", folder];
-    plane
-        .kubectl(&apply, None)
-        .await?
-        .success()
-        .context("cannot install the CRDs; `aep-operator crds` writes them")?;
-    let wait = [
-        "wait",
-        "--for=condition=Established",
-        "--timeout=60s",
-        "--filename",
-        folder,
-    ];
-    plane.kubectl(&wait, None).await?.success()?;
-    Ok(())
-}
-
-/// Namespace, ServiceAccount and RBAC out of the chart. Returns the kubeconfig of that ServiceAccount.
-async fn install_rights(plane: &ControlPlane) -> Result<PathBuf> {
-    let chart = repository::chart();
-    let chart = chart
-        .to_str()
-        .context("the path of the chart is not UTF-8")?;
-    let template = [
-        "template",
-        RELEASE,
-        chart,
-        "--namespace",
-        NAMESPACE,
-        "--show-only=templates/serviceaccount.yaml",
-        "--show-only=templates/rbac.yaml",
-    ];
-    let rendered = plane.helm(&template, None).await?.success()?;
-    let manifests = format!(
-        "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {NAMESPACE}}}\n---\n{rendered}"
-    );
-    plane
-        .kubectl(&["apply", "--filename=-"], Some(&manifests))
-        .await?
-        .success()?;
-    let kubeconfig = plane.service_account_kubeconfig(NAMESPACE, RELEASE).await?;
-    // The authorizer learns of a binding by watch; an operator started before would meet a 403.
-    may(
-        plane,
-        &kubeconfig,
-        &[
-            "watch",
-            "customeriosources.aep-operator.dev",
-            "--all-namespaces",
-        ],
-    )
-    .await?;
-    let lease = format!("leases.coordination.k8s.io/{RELEASE}");
-    may(
-        plane,
-        &kubeconfig,
-        &["update", &lease, "--namespace", NAMESPACE],
-    )
-    .await?;
-    Ok(kubeconfig)
-}
-
-/// Waits until the ServiceAccount has a right.
-async fn may(plane: &ControlPlane, kubeconfig: &Path, what: &[&str]) -> Result<()> {
-    let ask: Vec<&str> = ["auth", "can-i"].iter().chain(what).copied().collect();
-    let deadline = Instant::now() + READY_LIMIT;
-    loop {
-        let may = plane.kubectl_as(kubeconfig, &ask, None).await?;
-        if may.status.success() {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            bail!(
-                "the operator's ServiceAccount may not {}: {}{}",
-                what.join(" "),
-                may.stdout,
-                may.stderr
-            );
-        }
-        sleep(Duration::from_millis(50)).await;
-    }
-}
-
 /// What every operator of this stack is started with.
 #[derive(Debug)]
 struct ReplicaSet {
-    kubeconfig: PathBuf,
+    installed: Installed,
     options: StackOptions,
 }
 
@@ -302,7 +211,7 @@ impl ReplicaSet {
         let mut attempt = 1;
         loop {
             let listen = format!("127.0.0.1:{}", ports::free()?);
-            let command = self.command(name, platform, &listen, plane.log_path(name));
+            let command = self.command(name, platform, &listen, plane.log_path(name))?;
             let process = OperatorProcess::start(command, plane)?;
             let replica = Replica { process, listen };
             match replica.ready().await {
@@ -316,45 +225,56 @@ impl ReplicaSet {
         }
     }
 
-    fn command(&self, name: &str, platform: &str, listen: &str, log: PathBuf) -> OperatorCommand {
+    /// The chart's container, told where the emulated platform is.
+    fn command(
+        &self,
+        name: &str,
+        platform: &str,
+        listen: &str,
+        log: PathBuf,
+    ) -> Result<OperatorCommand> {
         let options = &self.options;
         // The same host by another name, so that a call shows which region it is for.
         let europe = platform.replace("127.0.0.1", "localhost");
-        let mut args: Vec<OsString> = [
-            "run",
-            "--platform-url",
-            platform,
-            "--ims-url",
-            platform,
-            "--customer-io-us-url",
-            platform,
-            "--customer-io-eu-url",
-            &europe,
-            "--listen",
-            listen,
-        ]
-        .map(OsString::from)
-        .to_vec();
+        let installed = self.installed.args(listen).into_iter();
+        let mut args: Vec<OsString> = installed.map(OsString::from).collect();
+        args.extend(
+            [
+                "--platform-url",
+                platform,
+                "--ims-url",
+                platform,
+                "--customer-io-us-url",
+                platform,
+                "--customer-io-eu-url",
+                &europe,
+            ]
+            .map(OsString::from),
+        );
         args.extend(options.operator_args.iter().cloned());
-        // What the chart tells a Pod about itself.
-        let mut env = vec![
-            ("KUBECONFIG".into(), self.kubeconfig.clone().into()),
-            ("POD_NAME".into(), name.into()),
-            ("POD_NAMESPACE".into(), NAMESPACE.into()),
+        let installed = self.installed.env(name)?.into_iter();
+        let mut env: Vec<(OsString, OsString)> = installed
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        env.extend([
+            (
+                "KUBECONFIG".into(),
+                self.installed.kubeconfig.clone().into(),
+            ),
             // Not a flag, so that one of the caller's can say otherwise.
             (
                 "AEP_OPERATOR_LEASE_DURATION".into(),
                 format!("{}ms", options.lease.as_millis()).into(),
             ),
-        ];
+        ]);
         env.extend(options.operator_env.iter().cloned());
-        OperatorCommand {
+        Ok(OperatorCommand {
             program: options.operator.clone(),
             args,
             env,
             log,
             restart: options.restart,
-        }
+        })
     }
 }
 
