@@ -51,7 +51,9 @@ fn kind(page: &mut String, spec: &Value) {
         put(page, "");
         if !rules.is_empty() {
             put(page, "Refused by the API server:\n");
-            rules.iter().for_each(|rule| put(page, rule));
+            for rule in &rules {
+                put(page, rule);
+            }
             put(page, "");
         }
     }
