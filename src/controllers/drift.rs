@@ -29,13 +29,37 @@ pub struct Entry {
     pub uid: String,
     /// What a listing should show of it.
     pub expected: Vec<Expected>,
-    /// An earlier attempt may have left something behind that no listing shows.
-    pub hunts: bool,
+    /// All attempts to make those objects whose twins no listing shows: more than one each says that there may be some.
+    pub attempts: Attempts,
     /// Its side of the context.
     pub side: fn(&Context) -> &Side,
     /// Since when it stands so: older listings say nothing about it.
     pub since: Instant,
 }
+
+/// Attempts that may have left something behind that no listing shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attempts {
+    /// The sum of those after the first.
+    pub more: i64,
+    /// In how many checks what they left behind was looked for.
+    hunted: u32,
+}
+
+impl Attempts {
+    /// `more` attempts after the first.
+    pub fn new(more: i64) -> Self {
+        Self { more, hunted: 0 }
+    }
+
+    /// A request that takes effect this late was never seen: looking costs calls of its own for each resource.
+    fn hunts(self) -> bool {
+        self.more > 0 && self.hunted < HUNTS
+    }
+}
+
+/// Checks after which nothing is expected to turn up any more: an hour, with the usual interval.
+const HUNTS: u32 = 6;
 
 /// A kind and a resource of it.
 type Place = (&'static str, Key);
@@ -65,6 +89,13 @@ impl Watch {
             .enter(ScopeKey::of(sandbox), place, first, |home, place| {
                 // The credentials that worked last.
                 home.of.sandbox = sandbox.clone();
+                let mut entry = entry;
+                if let Some(before) = home.entries.get(&place)
+                    && before.uid == entry.uid
+                    && before.attempts.more == entry.attempts.more
+                {
+                    entry.attempts = before.attempts;
+                }
                 home.entries.insert(place, entry);
             });
     }
@@ -72,6 +103,17 @@ impl Watch {
     /// The resource is gone, or does not stand as written any more.
     pub fn forget(&self, kind: &'static str, key: &Key) {
         self.rounds.forget(&(kind, key.clone()));
+    }
+
+    /// What earlier attempts of these may have left behind is looked for once more.
+    fn hunted(&self, key: &ScopeKey, resources: &BTreeSet<Key>) {
+        let mut homes = self.rounds.homes();
+        let entries = homes.get_mut(key).map(|home| &mut home.entries);
+        for ((_, resource), entry) in entries.into_iter().flatten() {
+            if resources.contains(resource) && entry.attempts.more > 0 {
+                entry.attempts.hunted += 1;
+            }
+        }
     }
 
     fn look(&self, key: &ScopeKey) -> Option<(Sandbox, Vec<(Key, Entry)>)> {
@@ -122,10 +164,13 @@ async fn check(context: &Context, key: &ScopeKey) -> Result<(), ApiError> {
         .await?
         .into_iter()
         .collect();
-    let mut found = 0;
+    let (mut found, mut hunted) = (0, BTreeSet::new());
     for (key, entry) in entries {
         if entry.since >= begun {
             continue;
+        }
+        if entry.attempts.hunts() {
+            hunted.insert(key.clone());
         }
         let suspicion = compare(context, &scope, &standing, &key, &entry);
         if suspicion != Suspicion::default() {
@@ -134,6 +179,7 @@ async fn check(context: &Context, key: &ScopeKey) -> Result<(), ApiError> {
             (entry.side)(context).wake(key);
         }
     }
+    context.drift.hunted(key, &hunted);
     report_orphans(context, &scope, key);
     debug!(sandbox = key.sandbox, found, "looked for drift");
     Ok(())
@@ -208,6 +254,26 @@ fn compare(
     };
     Suspicion {
         read: read.collect(),
-        twins: entry.hunts || entry.expected.iter().any(twin),
+        twins: entry.attempts.hunts() || entry.expected.iter().any(twin),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_attempt_may_have_left_behind_is_looked_for_an_hour_and_no_longer() {
+        let mut attempts = Attempts::new(1);
+        let mut checks = 0;
+        while attempts.hunts() {
+            attempts.hunted += 1;
+            checks += 1;
+        }
+        assert_eq!(checks, 6);
+        assert!(
+            !Attempts::new(0).hunts(),
+            "the first attempt leaves nothing"
+        );
     }
 }

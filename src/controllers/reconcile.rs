@@ -23,7 +23,7 @@ use super::context::{Context, Side};
 use super::credentials::Access;
 use super::delete::delete;
 use super::dependencies::{Dependency, Key};
-use super::drift::Entry;
+use super::drift::{Attempts, Entry};
 use super::engine::{End, Run, Subject};
 use super::managed::{Managed, ManagedStatus};
 use super::record::{Purpose, Record, RecordError, within};
@@ -339,9 +339,12 @@ fn entry<K: Kind>(identity: &Identity, subject: &K::Subject<'_>, status: &K::Sta
     Entry {
         uid: identity.uid.clone(),
         expected: K::expected(subject, status),
-        hunts: K::Status::KINDS
-            .iter()
-            .any(|kind| status.attempt(*kind) > 1),
+        attempts: Attempts::new(
+            K::Status::KINDS
+                .iter()
+                .map(|kind| status.attempt(*kind).saturating_sub(1))
+                .sum(),
+        ),
         side: K::side,
         since: Instant::now(),
     }

@@ -25,7 +25,7 @@ struct Listing {
 }
 
 impl Workspace {
-    /// All webhooks, but for those of type `js`, which send nothing anywhere.
+    /// All webhooks that send somewhere: not those of type `js`, nor one without an endpoint.
     ///
     /// # Errors
     /// As the call fares; [`Class::Unexpected`] if any of the list cannot be read, or it is not all.
@@ -46,7 +46,7 @@ impl Workspace {
             _ => return Err(broken("the list of webhooks is no list")),
         };
         rows.into_iter()
-            .filter(|row| row["type"] != "js")
+            .filter(|row| row["type"] != "js" && !row["endpoint"].is_null())
             .map(|row| {
                 // The parser's own words could quote an endpoint.
                 serde_json::from_value(row)

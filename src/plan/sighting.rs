@@ -64,6 +64,8 @@ pub struct Aspects {
     pub wiring: Option<u64>,
     /// The mapping set of a flow, and its version.
     pub mapping: Option<u64>,
+    /// Where a flow takes its events. Adobe does not say whether a change of the flow may move it.
+    pub inlet: Option<u64>,
 }
 
 impl Aspects {
@@ -76,6 +78,7 @@ impl Aspects {
             || both(self.running, other.running)
             || both(self.wiring, other.wiring)
             || both(self.mapping, other.mapping)
+            || both(self.inlet, other.inlet)
     }
 }
 
@@ -95,6 +98,11 @@ pub fn wiring_hash(sources: &[String], targets: &[String]) -> u64 {
 /// The hash of a flow's mapping set.
 pub fn mapping_hash(id: &str, version: u64) -> u64 {
     hash(&(id, version))
+}
+
+/// The hash of a flow's inlet URL.
+pub fn inlet_hash(url: &str) -> u64 {
+    hash(&url)
 }
 
 /// The same in every process: `DefaultHasher::new` has no random keys.
@@ -204,6 +212,7 @@ impl From<&Flow> for Sighted {
                 wiring: (!sources.is_empty() || !targets.is_empty())
                     .then(|| wiring_hash(sources, targets)),
                 mapping: mapping.map(|set| mapping_hash(&set.id, set.version)),
+                inlet: it.inlet_url().map(inlet_hash),
                 ..base.aspects
             },
             ..base

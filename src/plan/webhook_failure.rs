@@ -168,7 +168,8 @@ impl Failure {
                 Reason::RejectedByPlatform,
                 format!(
                     "Customer.io refused to {doing} ({why}). Correct spec.subscription.customerIo; if it speaks of a limit, \
-                     delete a webhook there that is not needed."
+                     delete a webhook there that is not needed; if it speaks of the endpoint, it has tried the flow, which \
+                     takes events only while spec.state is Enabled."
                 ),
             ),
             Class::Throttled { retry_after } => Self::passing(

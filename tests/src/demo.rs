@@ -44,6 +44,12 @@ const NAMESPACE: &str = "--namespace=marketing";
 /// error says which step failed and why.
 pub async fn play(stack: &Stack) -> Result<()> {
     apply(stack).await.context("applying the manifests")?;
+    land(stack).await
+}
+
+/// The road of manifests that were applied, in whatever order: until they are Ready, events through, records in the
+/// dataset, all deleted. The demo after its first step.
+pub async fn land(stack: &Stack) -> Result<()> {
     wait_until_ready(stack)
         .await
         .context("waiting for the resources to be Ready")?;

@@ -22,7 +22,7 @@ pub mod operator_build;
 pub mod operator_process;
 mod ports;
 mod process;
-mod repository;
+pub mod repository;
 pub mod restart;
 mod say;
 pub mod stack;

@@ -19,6 +19,6 @@ pub(crate) fn chart() -> PathBuf {
 }
 
 /// The manifests of the whole road, from dataset to webhook, in the order of their names.
-pub(crate) fn complete() -> PathBuf {
+pub fn complete() -> PathBuf {
     root().join("deploy/samples/complete")
 }

@@ -168,6 +168,9 @@ impl DataflowSubject<'_> {
         if let Some(url) = flow.inlet_url() {
             status.inlet_url = Some(url.to_owned());
         }
+        if let Some(webhook) = &mut self.webhook {
+            webhook.follow(status);
+        }
         self.observed.flow = Known::Read(flow.clone());
     }
 }

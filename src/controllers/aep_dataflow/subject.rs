@@ -18,7 +18,7 @@ use crate::plan::dataflow::{ObservedDataflow, SourceView, plan};
 use crate::plan::drift::Drift;
 use crate::plan::marker::Identity;
 use crate::plan::settling::Fields;
-use crate::plan::sighting::{Aspects, Expected, Sighted, mapping_hash, wiring_hash};
+use crate::plan::sighting::{Aspects, Expected, Sighted, inlet_hash, mapping_hash, wiring_hash};
 use crate::plan::target::{Answers, ResolvedTarget, TargetView};
 use crate::plan::{Body, Failure, Fate, Known, Plan, RemoteKind, Step, Wait};
 use crate::platform::MappingRef;
@@ -240,6 +240,7 @@ impl<'a> DataflowSubject<'a> {
                     running: Some(desired.state == DesiredState::Enabled),
                     wiring: Some(wiring_hash(std::slice::from_ref(id), &[target])),
                     mapping: mapping.map(|set| mapping_hash(&set.id, set.version)),
+                    inlet: status.inlet_url.as_deref().map(inlet_hash),
                 }
             }
             _ => Aspects::default(),

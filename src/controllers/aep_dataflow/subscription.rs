@@ -174,6 +174,8 @@ pub struct Part<'a> {
     whole: Option<DesiredSubscription>,
     /// What was written in this run: what does not show is not written again.
     wrote: Option<WebhookSettings>,
+    /// Where the flow took its events when what is known of the webhook was found out.
+    sends_to: Option<Endpoint>,
     /// A failure that passes was not told of yet: what comes next waits for the next try.
     patient: bool,
     twins: usize,
@@ -223,6 +225,7 @@ impl<'a> Part<'a> {
                 && ready.reason == Reason::PlatformUnavailable.as_str()
         });
         let flow = status.flow.as_ref().map_or("", |flow| flow.id.as_str());
+        let sends_to = endpoint.as_ref().ok().cloned().flatten();
         let unusable = endpoint
             .err()
             .map(|error| Failure::no_endpoint(flow, &error.to_string()));
@@ -244,6 +247,7 @@ impl<'a> Part<'a> {
             workspace,
             whole,
             wrote: None,
+            sends_to,
             patient: !failing,
             twins: 0,
         })
@@ -333,6 +337,23 @@ impl<'a> Part<'a> {
     pub fn look_before(&self, status: &AepDataflowStatus) -> Option<Step> {
         let endpoint = endpoint(status).ok().flatten()?;
         Some(find(self.observed.next_attempt, &endpoint))
+    }
+
+    /// The flow was read. If it takes its events elsewhere than before, because it was made anew or its inlet moved, the
+    /// webhook does not send there yet, whatever is known of it; and that is nobody else's doing.
+    pub fn follow(&mut self, status: &AepDataflowStatus) {
+        let Some(now) = endpoint(status).ok().flatten() else {
+            return;
+        };
+        if self.sends_to.as_ref() == Some(&now) {
+            return;
+        }
+        self.sends_to = Some(now);
+        self.observed.settled = false;
+        if let Known::Trusted(id) = &self.observed.hook {
+            self.observed.hook = Known::Recorded(id.clone());
+            self.observed.others = None;
+        }
     }
 
     /// Takes in what a step brought.

@@ -12,6 +12,7 @@ use crate::controllers::record::{RecordError, within};
 use crate::plan::Failure;
 use crate::plan::pace::Pace;
 use crate::resources::conditions::Reason;
+use crate::resources::lifecycle::DeletionPolicy;
 use crate::resources::{AepDataflow, AepDataset};
 
 /// Names of dataflows in a message.
@@ -37,7 +38,7 @@ pub async fn in_use(context: &Context, dataset: &AepDataset) -> Result<Option<En
     let staying: Vec<String> = into_it
         .iter()
         .filter(|dataflow| dataflow.meta().deletion_timestamp.is_none())
-        .map(quoted)
+        .map(|dataflow| quoted(dataflow, dataset))
         .collect();
     if !staying.is_empty() {
         let message = format!(
@@ -48,7 +49,7 @@ pub async fn in_use(context: &Context, dataset: &AepDataset) -> Result<Option<En
             Failure::stalled(Reason::DeletionBlocked, message).into(),
         ));
     }
-    let going: Vec<String> = into_it.iter().map(quoted).collect();
+    let going: Vec<String> = into_it.iter().map(|it| quoted(it, dataset)).collect();
     Ok((!going.is_empty()).then(|| {
         let message = format!(
             "Waiting for AepDataflow {} to be deleted first.",
@@ -58,8 +59,15 @@ pub async fn in_use(context: &Context, dataset: &AepDataset) -> Result<Option<En
     }))
 }
 
-fn quoted(dataflow: &AepDataflow) -> String {
-    format!("\"{}\"", dataflow.name_any())
+/// Its name, with its namespace where that is another one.
+fn quoted(dataflow: &AepDataflow, dataset: &AepDataset) -> String {
+    let namespace = dataflow.namespace();
+    match namespace {
+        Some(namespace) if dataset.namespace().as_ref() != Some(&namespace) => {
+            format!("\"{namespace}/{}\"", dataflow.name_any())
+        }
+        _ => format!("\"{}\"", dataflow.name_any()),
+    }
 }
 
 /// The first few, and how many more.
@@ -71,29 +79,40 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-/// The dataflows into this dataset that have, or may have, something in AEP.
+/// The dataflows into this dataset that have, or may have, something in AEP: those that name this resource, and, where
+/// the dataset goes with it, those of any namespace that write into that by its id or name.
 async fn dataflows_into(
     context: &Context,
     dataset: &AepDataset,
 ) -> Result<Vec<AepDataflow>, RecordError> {
-    let namespace = dataset.namespace().unwrap_or_default();
-    let api: Api<AepDataflow> = Api::namespaced(context.client.clone(), &namespace);
+    let api: Api<AepDataflow> = Api::all(context.client.clone());
     let mut found = match within(api.list(&ListParams::default())).await {
         Ok(list) => list.items,
         // The definition of dataflows was uninstalled, and with it every dataflow.
         Err(RecordError::Gone) => Vec::new(),
         Err(error) => return Err(error),
     };
-    let name = dataset.name_any();
-    found.retain(|dataflow| {
-        let target = dataflow.spec.target.dataset_ref.as_ref();
-        target.is_some_and(|target| target.name == name)
-            && dataflow
-                .status
-                .as_ref()
-                .is_some_and(|status| !status.holdings().is_empty())
-    });
+    found.retain(|dataflow| writes_into(dataflow, dataset));
     Ok(found)
+}
+
+fn writes_into(dataflow: &AepDataflow, dataset: &AepDataset) -> bool {
+    let Some(status) = &dataflow.status else {
+        return false;
+    };
+    if status.holdings().is_empty() {
+        return false;
+    }
+    let reference = dataflow.spec.target.dataset_ref.as_ref();
+    let names_it = reference.is_some_and(|target| target.name == dataset.name_any())
+        && dataflow.namespace() == dataset.namespace();
+    let made = dataset.status.as_ref().and_then(|it| it.dataset.as_ref());
+    let goes = dataset.spec.deletion_policy == DeletionPolicy::Delete;
+    let target = status.target.as_ref().filter(|_| goes);
+    names_it
+        || made
+            .zip(target)
+            .is_some_and(|(made, target)| made.id == target.dataset_id)
 }
 
 #[cfg(test)]

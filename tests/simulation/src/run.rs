@@ -225,9 +225,10 @@ async fn rest(world: &World, time: Duration) -> Result<(), String> {
             "{written} writes to Kubernetes at rest, with {waiting} resources that are not ready"
         ));
     }
-    // Half an hour: three or four drift checks, with a look at each object of a dataset, and six looks at runs. What fails
-    // for ever is tried once a minute on average (half of --retry-max), with three looks and the call that fails.
-    let bound = 60 + 140 * waiting;
+    // Half an hour: three or four drift checks, each with a look at the three objects of each dataset and at what
+    // abandoned attempts may have left behind; and six looks at runs. What fails for ever is tried once a minute on
+    // average (half of --retry-max), with three looks and the call that fails.
+    let bound = 100 + 140 * waiting;
     if asked > bound {
         return Err(format!(
             "{asked} calls to the platform at rest, with {waiting} resources that are not ready"

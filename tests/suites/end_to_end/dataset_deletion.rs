@@ -1,5 +1,6 @@
 //! What becomes of a dataset's objects when its resource is deleted.
 
+use aep_emulator::Permission;
 use serde_json::{Value, json};
 
 use crate::dataset::{empty, only};
@@ -186,6 +187,41 @@ async fn a_dataset_that_a_dataflow_writes_into_waits_for_it_and_names_it() {
         .await
         .into_iter()
         .filter(crate::world::Call::writes);
+    assert_eq!(writes.count(), 0);
+    world.kubectl(&["delete", DATAFLOW, "--timeout=30s"]).await;
+    world.wait_gone(EVENTS).await;
+    world.kubectl(&["delete", SOURCE, "--timeout=30s"]).await;
+    nothing_left(&world).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_dataset_does_not_go_from_under_a_dataflow_that_names_it_by_id() {
+    // AEP would let it: it is the operator that has to know.
+    let world = World::with(|options| {
+        options.emulator.empty = true;
+        options.emulator.dataset_delete_in_use = Permission::Allowed;
+    })
+    .await;
+    ready(&world, &doomed()).await;
+    let made = world.get(EVENTS).await["status"].clone();
+    let existing = json!({"existing": {
+        "datasetId": made["dataset"]["id"],
+        "schema": {"id": made["schema"]["id"]},
+    }});
+    world.apply(&source("customer-io")).await;
+    world
+        .apply(&changed(into_it(), "/spec/target", existing))
+        .await;
+    world.wait_ready(DATAFLOW).await;
+    world.forget_calls().await;
+    world.kubectl(&["delete", EVENTS, "--wait=false"]).await;
+    let stands = world.wait_reason(EVENTS, "DeletionBlocked").await;
+    let message = condition(&stands, "Ready")["message"].clone();
+    let message = message.as_str().unwrap();
+    assert!(message.contains("\"customer-io-events\""), "{message}");
+    let calls = world.calls().await;
+    let writes = calls.iter().filter(|call| call.writes());
     assert_eq!(writes.count(), 0);
     world.kubectl(&["delete", DATAFLOW, "--timeout=30s"]).await;
     world.wait_gone(EVENTS).await;

@@ -15,6 +15,7 @@
 )]
 
 mod adoption;
+mod any_order;
 mod changes;
 mod crowd;
 mod dataset;

@@ -121,6 +121,45 @@ async fn what_somebody_deletes_is_missed_and_made_anew_if_so_wished() {
 }
 
 #[tokio::test]
+async fn a_flow_that_is_made_anew_takes_its_webhook_along() {
+    // At the operator's own pace of drift checks: nothing but the change itself can tell.
+    let world = with(|_| {}).await;
+    apply_both(&world).await;
+    sending(&world).await;
+    let first = world.get(DATAFLOW).await["status"]["flow"]["id"].clone();
+    world
+        .edit(json!({"kind": "flow", "id": first, "delete": true}))
+        .await;
+    world.forget_calls().await;
+    let patch = r#"{"spec": {"onRemoteMissing": "Recreate", "description": "Made anew"}}"#;
+    world
+        .kubectl(&["patch", DATAFLOW, "--type=merge", "-p", patch])
+        .await;
+    let stands = world
+        .wait_for("another flow", async || {
+            let stands = world.get(DATAFLOW).await;
+            let flow = &stands["status"]["flow"]["id"];
+            (flow.is_string() && *flow != first).then_some(stands)
+        })
+        .await;
+    let flow = stands["status"]["flow"]["id"].as_str().unwrap();
+    world
+        .wait_for("the webhook to follow", async || {
+            let endpoint = hook(&world).await["endpoint"].clone();
+            endpoint.as_str().unwrap().ends_with(flow).then_some(())
+        })
+        .await;
+    sending(&world).await;
+    let stands = world.get(DATAFLOW).await;
+    let drift = stands["status"]["lastDrift"].to_string();
+    assert!(!drift.contains("webhook"), "our own doing: {drift}");
+    let calls = world.calls().await;
+    let made = calls.iter().filter(|it| it.operation == "webhooks.create");
+    assert_eq!(made.count(), 0, "it is the same webhook");
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_key_of_another_workspace_makes_no_second_webhook_even_if_losses_are_mended() {
     let world = watched(|_| {}).await;
     let id = hook(&world).await["id"].to_string();
