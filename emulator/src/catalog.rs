@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::call::{Call, unknown_field};
 use crate::ids::Ids;
 use crate::json_patch;
+use crate::options::{DatasetNames, Options};
 use crate::refusal::{Answer, Refusal, json_reply, with_header};
 use crate::schema_registry::major_version;
 use crate::shelf::{Item, Object, text};
@@ -101,11 +102,17 @@ fn create(world: &mut World, caller: &Caller, call: &Call<'_>) -> Answer {
         return Err(invalid("The field name is required"));
     }
     let listed_from = call.now + millis(world.options.list_lag);
-    let World { sandboxes, ids, .. } = world;
+    let World {
+        sandboxes,
+        ids,
+        options,
+        ..
+    } = world;
     let sandbox = sandboxes
         .get_mut(&caller.sandbox)
         .ok_or(Refusal::NoRoute(404))?;
     check_fields(sandbox, &body)?;
+    check_name(sandbox, options, &body, None)?;
     let id = ids.hex(24);
     let times = (call.now, listed_from);
     store(sandbox, ids, caller, times, &id, body);
@@ -143,6 +150,26 @@ fn check_fields(sandbox: &Sandbox, body: &Object) -> Result<(), Refusal> {
     } else {
         Err(invalid("The tags must be lists of values by key"))
     }
+}
+
+/// Assumed: whether names are unique, and the words of the refusal. `own` is the dataset's id once it has one.
+fn check_name(
+    sandbox: &Sandbox,
+    options: &Options,
+    body: &Object,
+    own: Option<&str>,
+) -> Result<(), Refusal> {
+    if options.dataset_names == DatasetNames::Free {
+        return Ok(());
+    }
+    let name = text(body, "name").unwrap_or_default();
+    let has_it = |it: &Item| Some(it.id.as_str()) != own && text(&it.value, "name") == Some(name);
+    if sandbox.datasets.iter().any(has_it) {
+        return Err(invalid(format!(
+            "A dataset with the name {name} already exists"
+        )));
+    }
+    Ok(())
 }
 
 fn get(world: &mut World, caller: &Caller, call: &Call<'_>, id: &str) -> Answer {
@@ -306,7 +333,12 @@ impl Condition {
 /// A merge of fields, or JSON Patch under its own content type.
 fn patch(world: &mut World, caller: &Caller, call: &Call<'_>, id: &str) -> Answer {
     let body = call.json().map_err(invalid)?;
-    let sandbox = sandbox_of(world, caller)?;
+    let World {
+        sandboxes, options, ..
+    } = world;
+    let sandbox = sandboxes
+        .get_mut(&caller.sandbox)
+        .ok_or(Refusal::NoRoute(404))?;
     let mut changed = Value::Object(
         sandbox
             .datasets
@@ -345,6 +377,7 @@ fn patch(world: &mut World, caller: &Caller, call: &Call<'_>, id: &str) -> Answe
         return Err(invalid("The patch leaves no object"));
     };
     check_fields(sandbox, &changed)?;
+    check_name(sandbox, options, &changed, Some(id))?;
     changed.insert("updated".to_owned(), json!(call.now));
     changed.insert("updatedUser".to_owned(), json!(caller.user));
     if let Some(item) = sandbox.datasets.get_mut(id) {

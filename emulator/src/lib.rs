@@ -46,7 +46,7 @@ pub use customer_io::{Delivery, DeliveryResult};
 pub use emulator::Emulator;
 pub use faults::{Commit, FaultRule, Plan, PlannedReply};
 pub use options::{
-    Backlog, BadMapping, BreakingChange, InletAnswer, InletShape, MappingSetDelete, NumberShape,
-    Options, Permission, SpecSight, WebhookEndpoint, WebhookReply,
+    Backlog, BadMapping, BreakingChange, DatasetNames, InletAnswer, InletShape, MappingSetDelete,
+    NumberShape, Options, Permission, SpecSight, WebhookEndpoint, WebhookReply,
 };
 pub use seed::{Seed, SeedObject};

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
@@ -132,6 +133,14 @@ pub struct Options {
     #[arg(long, value_enum, default_value_t)]
     pub customer_io_spec: SpecSight,
 
+    /// The same of the flow spec that its flows are made of.
+    #[arg(long, value_enum, default_value_t)]
+    pub flow_spec: SpecSight,
+
+    /// Whether two datasets may have one name.
+    #[arg(long, value_enum, default_value_t)]
+    pub dataset_names: DatasetNames,
+
     /// `mappingVersion` in flows as the number that was sent, or as a string, as the flow spec types it.
     #[arg(long, value_enum, default_value_t)]
     pub mapping_version: NumberShape,
@@ -151,6 +160,10 @@ pub struct Options {
     /// Whether all flows of a sandbox share one inlet.
     #[arg(long, value_enum, default_value_t)]
     pub inlet: InletShape,
+
+    /// Whether a flow keeps its inlet URL when it is enabled again and when its mapping changes.
+    #[arg(long, default_value = "yes", value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set)]
+    pub inlet_stable: bool,
 
     /// What an inlet says to a message whose flow is disabled.
     #[arg(long, value_enum, default_value_t = InletAnswer::Lost)]
@@ -249,11 +262,14 @@ impl Default for Options {
             breaking_change: BreakingChange::WithDataset,
             bad_mapping: BadMapping::Verdict,
             customer_io_spec: SpecSight::Visible,
+            flow_spec: SpecSight::Visible,
+            dataset_names: DatasetNames::Free,
             mapping_version: NumberShape::Number,
             ims_error_status: 401,
             token_ttl_s: 86_399,
             token_ttl_in_ms: false,
             inlet: InletShape::Shared,
+            inlet_stable: true,
             inlet_disabled_flow: InletAnswer::Lost,
             inlet_missing_flow: InletAnswer::BadRequest,
             inlet_bare: Permission::Refused,
@@ -315,6 +331,17 @@ pub enum BreakingChange {
     WithDataset,
     /// Once such a dataset holds data.
     WithData,
+}
+
+/// Whether the name of a dataset is its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "camelCase")]
+pub enum DatasetNames {
+    /// Any number of datasets may share one.
+    #[default]
+    Free,
+    /// A name that another dataset of the sandbox has is refused.
+    Unique,
 }
 
 /// How a mapping or an expression that is wrong is told so.

@@ -14,6 +14,7 @@ use crate::resources::lifecycle::OnRemoteMissing;
 
 use super::desired_dataset::{DesiredDataset, OWNER_TAG, is_tagged, owner_tag};
 use super::marker::{Ending, Identity};
+use super::pace::Pace;
 use super::question::Question;
 use super::{Body, Failure, Known, Plan, RemoteKind, Step};
 
@@ -378,6 +379,32 @@ pub fn title_taken(kind: RemoteKind, title: &str, holder: &str) -> Failure {
             "AEP has {holder} with the title \"{title}\", and it does not carry the ownership marker of this resource, so it \
              is not taken over (XDM-1521-400). Titles are unique in AEP, so no {of} can be made. Create this AepDataset anew with \
              another spec.schema.title, or rename or delete the other one in AEP.{rule}"
+        ),
+    )
+}
+
+/// A title is taken by something that AEP does not list: what a lost answer made may come late, and classes are in
+/// neither list.
+pub fn title_unseen(kind: RemoteKind, title: &str) -> Failure {
+    let of = kind.title();
+    Failure::passing(
+        Reason::RejectedByPlatform,
+        format!(
+            "AEP refuses the {of} because the title \"{title}\" is taken (XDM-1521-400), and does not list what has it, or \
+             not yet. The operator looks again by itself. If this goes on, something else of the registry has the title, such as \
+             a class: create this AepDataset anew with another spec.schema.title."
+        ),
+        Pace::Backoff,
+    )
+}
+
+/// AEP refused a dataset, `words`, and another one has its name.
+pub fn name_taken(name: &str, holder: &str, words: &str) -> Failure {
+    Failure::stalled(
+        Reason::RejectedByPlatform,
+        format!(
+            "{words} AEP has dataset {holder} with the name \"{name}\" already, and it is not this resource's. If that is why, \
+             rename or delete that dataset in AEP, or create this AepDataset anew with another spec.name."
         ),
     )
 }

@@ -23,6 +23,28 @@ fn wanted(events: &[&str], state: DesiredState) -> DesiredSubscription {
     DesiredSubscription::new(&identity(), &spec, state)
 }
 
+#[test]
+fn each_flag_of_the_spec_is_that_of_the_webhook() {
+    for (full_resolution, with_content) in [(true, false), (false, true)] {
+        let spec = CustomerIoSubscription {
+            full_resolution,
+            with_content,
+            ..CustomerIoSubscription::default()
+        };
+        let desired = DesiredSubscription::new(&identity(), &spec, DesiredState::Enabled);
+        let settings = desired.settings(&endpoint(), false);
+        assert_eq!(
+            (settings.full_resolution, settings.with_content),
+            (full_resolution, with_content)
+        );
+        let body = json!(settings);
+        assert_eq!(
+            (&body["full_resolution"], &body["with_content"]),
+            (&json!(full_resolution), &json!(with_content))
+        );
+    }
+}
+
 fn desired() -> DesiredSubscription {
     wanted(&["email_sent"], DesiredState::Enabled)
 }

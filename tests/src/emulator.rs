@@ -72,18 +72,33 @@ impl EmulatorServer {
 
     /// GET of the platform's own API in a sandbox, as a user with the demo's credential.
     pub async fn platform(&self, path: &str, sandbox: &str) -> Result<Value> {
+        let request = self.as_user(reqwest::Method::GET, path, sandbox).await?;
+        answer("GET", path, request).await
+    }
+
+    /// PATCH of the same: what the platform would refuse a user, it refuses here.
+    pub async fn patch_platform(&self, path: &str, sandbox: &str, body: &Value) -> Result<Value> {
+        let request = self.as_user(reqwest::Method::PATCH, path, sandbox).await?;
+        answer("PATCH", path, request.json(body)).await
+    }
+
+    async fn as_user(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        sandbox: &str,
+    ) -> Result<reqwest::RequestBuilder> {
         const TOKEN: &str = "/ims/token/v3?grant_type=client_credentials&client_id=demo-client&client_secret=demo-secret&scope=openid";
         let request = self.client.post(format!("{}{TOKEN}", self.url));
         let token = answer("POST", "/ims/token/v3", request).await?;
         let token = token["access_token"].as_str().context("no token came")?;
-        let request = self
+        Ok(self
             .client
-            .get(format!("{}{path}", self.url))
+            .request(method, format!("{}{path}", self.url))
             .bearer_auth(token)
             .header("x-api-key", "demo-client")
             .header("x-gw-ims-org-id", "1234567890ABCDEF12345678@AdobeOrg")
-            .header("x-sandbox-name", sandbox);
-        answer("GET", path, request).await
+            .header("x-sandbox-name", sandbox))
     }
 
     /// A call of Customer.io's App API, as whoever holds `key`.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::specs::not_entitled;
+use super::specs::check_spec;
 use super::{
     CUSTOMER_IO_SPEC, DATA_LAKE_SPEC, Kind, PROVIDER, body, created, draft, invalid, no_fields,
     no_params, spec_id, stamped, text_field,
@@ -69,15 +69,7 @@ fn source(body: &Object, sight: SpecSight) -> Result<Object, Refusal> {
         fields.insert("description".to_owned(), json!(description));
     }
     let spec = spec_id(body, "connectionSpec")?;
-    if spec == CUSTOMER_IO_SPEC && sight == SpecSight::NotEntitled {
-        return Err(not_entitled());
-    }
-    if spec != CUSTOMER_IO_SPEC || sight == SpecSight::NotFound {
-        return Err(flow(
-            "1413-400",
-            "The spec ID provided is invalid. Please provide a valid spec ID and try again.",
-        ));
-    }
+    check_spec(&spec, CUSTOMER_IO_SPEC, sight)?;
     fields.insert(
         "connectionSpec".to_owned(),
         json!({"id": spec, "version": "1.0"}),

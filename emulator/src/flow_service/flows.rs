@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::lifecycle::{Transition, index, unindex};
+use super::specs::check_spec;
 use super::{
     FLOW_SPEC, Kind, body, created, draft, invalid, no_fields, no_params, spec_id, stamped,
     text_field, touch,
@@ -46,12 +47,7 @@ pub(super) fn create(world: &mut World, caller: &Caller, call: &Call<'_>) -> Ans
     )?;
     let name = text_field(&body, "name", true)?;
     let description = text_field(&body, "description", false)?;
-    if spec_id(&body, "flowSpec")? != FLOW_SPEC {
-        return Err(flow(
-            "1413-400",
-            "The spec ID provided is invalid. Please provide a valid spec ID and try again.",
-        ));
-    }
+    check_spec(&spec_id(&body, "flowSpec")?, FLOW_SPEC, options.flow_spec)?;
     let sources = connection_ids(&body, "sourceConnectionIds", !draft)?;
     let targets = connection_ids(&body, "targetConnectionIds", !draft)?;
     let transformations = transformations(&body, options)?;

@@ -9,9 +9,12 @@ use super::flows::vanish;
 use super::touch;
 use crate::ids::Ids;
 use crate::options::{InletShape, Options};
-use crate::shelf::Object;
+use crate::shelf::{Item, Object};
 use crate::time::millis;
 use crate::world::Sandbox;
+
+/// State of a flow that runs.
+pub(super) const ENABLED: &str = "enabled";
 
 /// A change that is due.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +51,9 @@ pub(crate) fn settle(
             break;
         }
         let ((_, id), transition) = entry.remove_entry();
+        if renews(&transition, options) {
+            renew(sandbox, ids, inlets, (name, options), &id);
+        }
         if transition == Transition::Enable {
             let inlet = inlet(sandbox, ids, options);
             inlets.insert(inlet.clone(), name.to_owned());
@@ -95,6 +101,17 @@ fn enable(sandbox: &mut Sandbox, ids: &mut Ids, options: &Options, id: &str, inl
     let Some(item) = sandbox.flows.get_mut(id) else {
         return;
     };
+    give(item, options, inlet);
+    item.value.insert("state".to_owned(), json!("enabled"));
+    item.value.insert(
+        "lastOperation".to_owned(),
+        json!({"started": 0, "updated": 0, "operation": "enable"}),
+    );
+    touch(item, ids, at, None);
+}
+
+/// The flow's messages come in through `inlet` from now on.
+fn give(item: &mut Item, options: &Options, inlet: &str) {
     let base = options
         .base_url
         .as_deref()
@@ -111,12 +128,40 @@ fn enable(sandbox: &mut Sandbox, ids: &mut Ids, options: &Options, id: &str, inl
         json!(format!("{base}/collection/{inlet}")),
     );
     item.value.insert("options".to_owned(), Value::Object(own));
-    item.value.insert("state".to_owned(), json!("enabled"));
-    item.value.insert(
-        "lastOperation".to_owned(),
-        json!({"started": 0, "updated": 0, "operation": "enable"}),
-    );
-    touch(item, ids, at, None);
+}
+
+/// Whether what is through gives the flow another inlet.
+fn renews(transition: &Transition, options: &Options) -> bool {
+    !options.inlet_stable
+        && match transition {
+            Transition::Acted(state) => *state == ENABLED,
+            Transition::Updated { ops, .. } => maps(ops),
+            _ => false,
+        }
+}
+
+/// Whether patch instructions change the mapping.
+pub(super) fn maps(ops: &Value) -> bool {
+    let paths = ops.as_array().into_iter().flatten();
+    paths
+        .filter_map(|op| op["path"].as_str())
+        .any(|path| path.starts_with("/transformations"))
+}
+
+/// Another inlet for a flow that had one; of a shared one the flows beside it keep the old.
+pub(super) fn renew(
+    sandbox: &mut Sandbox,
+    ids: &mut Ids,
+    inlets: &mut HashMap<String, String>,
+    (name, options): (&str, &Options),
+    id: &str,
+) {
+    sandbox.inlet = None;
+    let inlet = inlet(sandbox, ids, options);
+    inlets.insert(inlet.clone(), name.to_owned());
+    if let Some(item) = sandbox.flows.get_mut(id) {
+        give(item, options, &inlet);
+    }
 }
 
 fn inlet(sandbox: &mut Sandbox, ids: &mut Ids, options: &Options) -> String {

@@ -77,7 +77,7 @@ pub(crate) fn serve(world: &mut World, caller: &Caller, call: &Call<'_>, rest: &
     let method = call.method.as_str();
     match (method, rest) {
         ("GET", ["connectionSpecs", id @ ..]) => specs::connection_specs(&world.options, call, id),
-        ("GET", ["flowSpecs", id @ ..]) => specs::flow_specs(call, id),
+        ("GET", ["flowSpecs", id @ ..]) => specs::flow_specs(&world.options, call, id),
         ("GET", ["runs"]) => runs::list(world, caller, call),
         (_, [collection, rest @ ..]) => {
             let Some(kind) = Kind::of(collection) else {

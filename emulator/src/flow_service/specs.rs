@@ -28,8 +28,20 @@ pub(super) fn connection_specs(options: &Options, call: &Call<'_>, id: &[&str]) 
     }
 }
 
+/// Whether something may be made of the spec `id`, which has to be `wanted`.
+pub(super) fn check_spec(id: &str, wanted: &str, sight: SpecSight) -> Result<(), Refusal> {
+    match sight {
+        SpecSight::NotEntitled if id == wanted => Err(not_entitled()),
+        SpecSight::Visible if id == wanted => Ok(()),
+        _ => Err(flow(
+            "1413-400",
+            "The spec ID provided is invalid. Please provide a valid spec ID and try again.",
+        )),
+    }
+}
+
 /// The catalogue's words for a spec that the organization does not have.
-pub(super) fn not_entitled() -> Refusal {
+fn not_entitled() -> Refusal {
     flow(
         "1100-400",
         "The organization is not entitled to the requested spec.",
@@ -37,7 +49,7 @@ pub(super) fn not_entitled() -> Refusal {
 }
 
 /// `GET /flowSpecs[/{id}]`.
-pub(super) fn flow_specs(call: &Call<'_>, id: &[&str]) -> Answer {
+pub(super) fn flow_specs(options: &Options, call: &Call<'_>, id: &[&str]) -> Answer {
     let spec = json!({
         "id": FLOW_SPEC, "name": "GenericStreamingAEP", "providerId": PROVIDER, "version": "1.0",
         "sourceConnectionSpecIds": [CUSTOMER_IO_SPEC], "targetConnectionSpecIds": [DATA_LAKE_SPEC],
@@ -51,7 +63,11 @@ pub(super) fn flow_specs(call: &Call<'_>, id: &[&str]) -> Answer {
             "notification": {"category": "sources", "flowRun": {"enabled": true}}},
         "runSpec": null
     });
-    answer(call, id, vec![spec])
+    match options.flow_spec {
+        SpecSight::Visible => answer(call, id, vec![spec]),
+        SpecSight::NotEntitled if id == [FLOW_SPEC] => Err(not_entitled()),
+        SpecSight::NotFound | SpecSight::NotEntitled => answer(call, id, Vec::new()),
+    }
 }
 
 fn answer(call: &Call<'_>, id: &[&str], specs: Vec<Value>) -> Answer {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::flows::{check_wiring, inherited, is_going, transformation};
-use super::lifecycle::{Transition, index, unindex};
+use super::lifecycle::{ENABLED, Transition, index, maps, renew, unindex};
 use super::{Kind, invalid, no_params, touch, written};
 use crate::call::Call;
 use crate::json_patch::{self, Instruction, Op};
@@ -59,6 +59,7 @@ pub(super) fn patch(
         sandboxes,
         ids,
         options,
+        inlets,
         ..
     } = world;
     let sandbox = sandboxes
@@ -129,7 +130,9 @@ pub(super) fn patch(
     item.value = changed;
     let etag = touch(item, ids, call.now, Some(caller));
     if kind == Kind::Flow {
-        if state != "draft" && options.update_moves_etag {
+        if state != "draft" && !options.inlet_stable && !options.update_moves_etag && maps(&body) {
+            renew(sandbox, ids, inlets, (&caller.sandbox, options), id);
+        } else if state != "draft" && options.update_moves_etag {
             if options.update_delay > std::time::Duration::ZERO && state == "enabled" {
                 item.value.insert("state".to_owned(), json!("updating"));
             }
@@ -222,6 +225,7 @@ pub(super) fn action(
         sandboxes,
         ids,
         options,
+        inlets,
         ..
     } = world;
     let sandbox = sandboxes
@@ -238,7 +242,7 @@ pub(super) fn action(
     }
     let state = text(&item.value, "state").unwrap_or_default().to_owned();
     let (next, meanwhile) = match (op.as_str(), state.as_str(), kind) {
-        ("enable", "disabled", Kind::Flow) => ("enabled", "enabling"),
+        ("enable", "disabled", Kind::Flow) => (ENABLED, "enabling"),
         ("disable", "enabled", Kind::Flow) => ("disabled", "disabling"),
         ("publish", "draft", Kind::Flow) => ("initializing", "initializing"),
         ("publish", "draft", _) => ("enabled", "enabled"),
@@ -288,6 +292,8 @@ pub(super) fn action(
         sandbox
             .due
             .insert((at, id.to_owned()), Transition::Acted(next));
+    } else if op == "enable" && !options.inlet_stable {
+        renew(sandbox, ids, inlets, (&caller.sandbox, options), id);
     }
     let item = item_mut(sandbox, kind, id)?;
     item.value.insert(

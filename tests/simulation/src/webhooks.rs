@@ -63,6 +63,18 @@ pub fn wrong_webhook(dataflow: &Value, (world, remote): (&World, &Value)) -> Opt
             of_flow.len()
         ));
     };
+    let flows = remote["flow"].as_array().into_iter().flatten();
+    let mut inlets = flows
+        .filter(|it| it["id"] == *flow)
+        .map(|it| &it["options"]["inletUrl"]);
+    if let Some(inlet) = inlets.next().and_then(Value::as_str) {
+        let sends_to = format!("{inlet}?x-adobe-flow-id={flow}");
+        if status["inletUrl"] != *inlet || endpoint(hook) != sends_to {
+            return Some(format!(
+                "{name} has not followed its flow to {inlet}: {hook}, {status}"
+            ));
+        }
+    }
     let id = status["subscription"]["id"].as_str();
     if id != Some(hook["id"].to_string().as_str()) {
         return Some(format!("{name} has recorded {id:?}, and {hook} stands"));

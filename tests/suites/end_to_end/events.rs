@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::targets::{EVENTS, to_events, with_events};
-use crate::world::{DATASET, World, changed, dataflow, source};
+use crate::dataset_deletion::into_it;
+use crate::ingestion::window_begins;
+use crate::subscription::{connected, hook, sending, with};
+use crate::world::{DATASET, World, changed, condition, dataflow, dataset, source};
 
 const DATAFLOW: &str = "aepdataflow/customer-io-events";
 
@@ -92,8 +94,14 @@ async fn every_event_becomes_the_record_that_the_tutorial_s_mapping_says() {
         .await;
     world.wait_ready(DATAFLOW).await;
     subscribe(&world).await;
-    let events = events();
+    let mut events = events();
     assert_eq!(events.len(), 12);
+    // Unknown: where this event names the channel. One file has it in `object_type_type`; here it is the other field.
+    let mut named = events["03_customer_preferences_changed_no_object_type"].clone();
+    let channel = named.as_object_mut().unwrap().remove("object_type_type");
+    named["object_type"] = channel.unwrap();
+    named["event_id"] = json!("01KH2DNW28B22B7A1MMES74B2J");
+    events.insert("03_with_object_type".to_owned(), named);
     let contents = send(&world, &events, DATASET).await;
     assert_eq!(
         (&contents["failed"], &contents["warnings"]),
@@ -117,39 +125,61 @@ async fn every_event_becomes_the_record_that_the_tutorial_s_mapping_says() {
     world.end().await;
 }
 
-/// A person without an address has no id here, so the record lacks what the schema requires.
+/// A dataset of ours with an address and a metric, and a dataflow whose webhook sends it everything.
+async fn apply_all(world: &World) {
+    let field = |name: &str| json!({"path": format!("_{{tenant}}.{name}"), "type": "string"});
+    let fields = json!([field("email"), field("metric")]);
+    let dataset = changed(dataset("events"), "/spec/schema/fields", fields);
+    let mut dataflow = into_it();
+    let metric = json!({"source": "metric", "destination": "_{tenant}.metric"});
+    let rows = dataflow["spec"]["mapping"].as_array_mut().unwrap();
+    rows[0]["source"] = json!("data.identifiers.email");
+    rows.push(metric);
+    dataflow["spec"]["subscription"] = json!({
+        "customerIo": {"events": ["*"], "fullResolution": true, "withContent": true}
+    });
+    for manifest in [dataset, connected("customer-io"), dataflow] {
+        world.apply(&manifest).await;
+    }
+}
+
+/// The operator's own road, from an empty sandbox. A person without an address has no id here, so the record lacks what
+/// the schema requires.
 #[tokio::test]
 async fn an_event_that_lacks_what_the_schema_requires_is_a_failed_record_of_a_run() {
-    let world = World::with(|options| {
-        with_events(&mut options.emulator);
-        options.emulator.run_window = Duration::from_secs(2);
+    const WINDOW: Duration = Duration::from_secs(10);
+    let world = with(|options| {
+        options.emulator.empty = true;
+        options.emulator.run_window = WINDOW;
+        options.operator_args.push("--runs-interval=1s".into());
     })
     .await;
-    world.apply(&source("customer-io")).await;
-    let manifest = to_events("customer-io-events", "customer-io");
-    let manifest = changed(
-        manifest,
-        "/spec/mapping/0/source",
-        json!("data.identifiers.email"),
-    );
-    world.apply(&manifest).await;
+    apply_all(&world).await;
     world.wait_ready(DATAFLOW).await;
-    subscribe(&world).await;
+    sending(&world).await;
+    let made = hook(&world).await;
+    let flags = (&made["full_resolution"], &made["with_content"]);
+    assert_eq!(flags, (&json!(true), &json!(true)));
+    let all = aep_operator::customer_io::EVENTS.len();
+    assert_eq!(made["events"].as_array().unwrap().len(), all);
+
+    let dataset = world.get("aepdataset/events").await["status"]["dataset"]["id"].clone();
+    let dataset = dataset.as_str().unwrap();
     let events = events();
-    let contents = send(&world, &events, EVENTS).await;
+    window_begins(WINDOW).await;
+    let contents = send(&world, &events, dataset).await;
     let has_address = |event: &Value| {
         event
             .pointer("/data/identifiers/email")
             .is_some_and(Value::is_string)
     };
-    let (with, without): (Vec<_>, Vec<_>) =
-        events.iter().partition(|(_, event)| has_address(event));
-    let names: Vec<&str> = without.iter().map(|(name, _)| &name[..2]).collect();
+    let (has, lacks): (Vec<_>, Vec<_>) = events.iter().partition(|(_, event)| has_address(event));
+    let names: Vec<&str> = lacks.iter().map(|(name, _)| &name[..2]).collect();
     assert_eq!(names, ["06", "07", "08", "12"]);
-    assert_eq!(contents["failed"], without.len());
-    let landed = records(&world, EVENTS).await;
-    assert_eq!(landed.len(), with.len());
-    for (name, event) in with {
+    assert_eq!(contents["failed"], lacks.len());
+    let landed = records(&world, dataset).await;
+    assert_eq!(landed.len(), has.len());
+    for (name, event) in has {
         let found = landed
             .iter()
             .find(|record| record["_id"] == event["data"]["identifiers"]["email"]);
@@ -191,5 +221,20 @@ async fn an_event_that_lacks_what_the_schema_requires_is_a_failed_record_of_a_ru
     assert_eq!((runs.0, runs.1), (8, 4));
     let told = runs.2.to_string();
     assert!(told.contains("required key [_id] not found"), "{told}");
+
+    // And in the dataflow's own words.
+    let stands = world
+        .wait_for("the run to be told", async || {
+            let stands = world.get(DATAFLOW).await;
+            (condition(&stands, "Ingesting")["reason"] == "PartlyFailed").then_some(stands)
+        })
+        .await;
+    let ingesting = condition(&stands, "Ingesting");
+    assert_eq!(ingesting["status"], "True", "{ingesting}");
+    let told = ingesting["message"].to_string();
+    assert!(told.contains("required key [_id] not found"), "{told}");
+    let run = &stands["status"]["lastRun"];
+    let counts = (&run["received"], &run["ingested"], &run["failed"]);
+    assert_eq!(counts, (&json!(12), &json!(8), &json!(4)));
     world.end().await;
 }

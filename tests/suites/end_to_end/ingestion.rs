@@ -1,7 +1,7 @@
 //! Whether events land: the condition `Ingesting`, `status.lastRun`, what is expected, and that a flow in use is as
 //! quiet as one at rest.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use playground::operator_process::Signal;
 use serde_json::{Value, json};
@@ -9,6 +9,17 @@ use serde_json::{Value, json};
 use crate::world::{SCHEMA, World, changed, condition, dataflow, source};
 
 const DATAFLOW: &str = "aepdataflow/customer-io-events";
+
+/// Waits for the first second of a window of runs: what is sent then is of one run, which is open for a while.
+pub async fn window_begins(window: Duration) {
+    let into = || {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        now.unwrap().as_millis() % window.as_millis()
+    };
+    while into() > 1_000 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
 
 /// A dataflow that is ready, with runs of a second, looked at every second.
 async fn running(expect: Value) -> World {
@@ -222,5 +233,70 @@ async fn silence_and_too_many_failures_are_told_as_they_are_expected() {
     wait_ingesting(&world, "Unknown", "NoRunYet").await;
     send(&world, &[good()]).await;
     wait_ingesting(&world, "True", "Ingesting").await;
+    world.end().await;
+}
+
+/// The runs of the one flow, as the platform lists them.
+async fn listed(world: &World) -> Vec<Value> {
+    let flow = world.get(DATAFLOW).await["status"]["flow"]["id"].clone();
+    let path = format!(
+        "/data/foundation/flowservice/runs?property=flowId=={}",
+        flow.as_str().unwrap()
+    );
+    let runs = world.stack.emulator().platform(&path, "prod").await;
+    runs.unwrap()["items"].as_array().unwrap().clone()
+}
+
+/// Waits for so many looks at the runs from now on.
+async fn looks(world: &World, count: usize) {
+    world.forget_calls().await;
+    world
+        .wait_for("looks at the runs", async || {
+            let calls = world.operations().await;
+            (calls.iter().filter(|it| *it == "runs.list").count() >= count).then_some(())
+        })
+        .await;
+}
+
+/// Unknowns: whether a run is listed while its window is open, how long that is, and for how long after it is listed. The
+/// other answers (at its end only, a second, for ever) are those of the tests above.
+#[tokio::test]
+async fn a_run_says_nothing_before_its_end_and_stays_said_after_it_is_forgotten() {
+    const WINDOW: Duration = Duration::from_secs(15);
+    let world = World::with(|options| {
+        options.emulator.run_window = WINDOW;
+        options.emulator.run_in_progress = true;
+        options.emulator.run_retention = Duration::from_secs(5);
+        options.operator_args = vec!["--runs-interval=1s".into()];
+    })
+    .await;
+    world.apply(&source("customer-io")).await;
+    world.apply(&events(Value::Null)).await;
+    world.wait_ready(DATAFLOW).await;
+    wait_ingesting(&world, "Unknown", "NoRunYet").await;
+    window_begins(WINDOW).await;
+    send(&world, &[good(), good()]).await;
+    looks(&world, 2).await;
+    let open = listed(&world).await;
+    let state = "/metrics/statusSummary/status";
+    assert_eq!(open[0].pointer(state), Some(&json!("inProgress")));
+    let stands = world.get(DATAFLOW).await;
+    assert_eq!(condition(&stands, "Ingesting")["reason"], "NoRunYet");
+    assert_eq!(stands["status"]["lastRun"], Value::Null);
+
+    let told = wait_ingesting(&world, "True", "Ingesting").await;
+    assert_eq!(told["status"]["lastRun"]["received"], 2);
+    assert!(told["status"]["lastRun"]["completedAt"].is_string());
+    world
+        .wait_for("the run to be forgotten", async || {
+            listed(&world).await.is_empty().then_some(())
+        })
+        .await;
+    looks(&world, 3).await;
+    let after = world.get(DATAFLOW).await;
+    assert_eq!(
+        after["metadata"]["resourceVersion"],
+        told["metadata"]["resourceVersion"]
+    );
     world.end().await;
 }

@@ -171,3 +171,44 @@ async fn a_secret_of_somebody_else_is_left_alone_and_that_is_said() {
     wait_right(&world, SECRET).await;
     world.end().await;
 }
+
+/// Unknown: whether a flow keeps its URL when it is enabled again and when its mapping changes.
+#[tokio::test]
+async fn a_flow_that_gets_another_url_is_followed_into_status_and_secret() {
+    let world = ready(json!({"secretName": "customer-io-inlet"})).await;
+    world.wait_ready(DATAFLOW).await;
+    let url = async || world.get(DATAFLOW).await["status"]["inletUrl"].clone();
+    let rows = |source: &str| json!([{"source": source, "destination": "_extconndev.event_id0"}]);
+    let manifest = events(json!({"secretName": "customer-io-inlet"}));
+    let mapped = |source: &str| changed(manifest.clone(), "/spec/mapping", rows(source));
+    let stopped = changed(mapped("event_id"), "/spec/state", json!("Disabled"));
+    let change = async |manifest: Value| {
+        let before = url().await;
+        world.apply(&manifest).await;
+        world
+            .wait_for("the change", async || {
+                let stands = world.get(DATAFLOW).await;
+                let (seen, last) = (
+                    &stands["status"]["observedGeneration"],
+                    &stands["metadata"]["generation"],
+                );
+                let ready = condition(&stands, "Ready")["status"] == "True";
+                (seen == last && ready).then_some(())
+            })
+            .await;
+        let flow = world.objects("flow").await.remove(0);
+        assert_eq!(url().await, flow["options"]["inletUrl"]);
+        wait_right(&world, SECRET).await;
+        before != url().await
+    };
+    for stable in [true, false] {
+        let options = json!({"inletStable": stable});
+        let emulator = world.stack.emulator();
+        emulator.post("/_emulator/options", &options).await.unwrap();
+        assert_eq!(change(mapped("event_id")).await, !stable);
+        assert!(!change(stopped.clone()).await);
+        assert_eq!(change(mapped("event_id")).await, !stable);
+        assert_eq!(change(mapped("metric")).await, !stable);
+    }
+    world.end().await;
+}

@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use crate::world::{World, changed, condition, dataflow, dataset, source};
 
 const DATAFLOW: &str = "aepdataflow/customer-io-events";
-pub const EVENTS: &str = "64a1f0c2e7b3d51bd2d06c66";
+const EVENTS: &str = "64a1f0c2e7b3d51bd2d06c66";
 const SCHEMA: &str = "https://ns.adobe.com/extconndev/schemas/0e5a";
 const GROUP: &str = "https://ns.adobe.com/extconndev/mixins/0e5a";
 const CLASS: &str = "https://ns.adobe.com/xdm/context/experienceevent";
 pub const NAME: &str = "customer-io-events";
 
 /// A dataset of events as a data team has it: the class's own fields, an e-mail address and a metric.
-pub fn with_events(options: &mut Options) {
+fn with_events(options: &mut Options) {
     let fields = json!({"email": {"type": "string"}, "metric": {"type": "string"}});
     let own = json!({"_extconndev": {"type": "object", "properties": fields}});
     let dataset = json!({
@@ -60,7 +60,7 @@ pub fn rows() -> Value {
     ])
 }
 
-pub fn to_events(name: &str, source: &str) -> Value {
+fn to_events(name: &str, source: &str) -> Value {
     let manifest = changed(dataflow(name, source), "/spec/target", by_name(NAME));
     changed(manifest, "/spec/mapping", rows())
 }
