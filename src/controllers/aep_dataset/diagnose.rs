@@ -49,12 +49,12 @@ async fn named(sandbox: &Sandbox, body: &NewDataset, failure: Failure) -> Failur
         return failure;
     };
     match holders.iter().find(|it| it.name == body.name) {
-        Some(holder) => judge_name(body, holder, failure),
+        Some(holder) => judge_name(body, holder, &failure),
         None => failure,
     }
 }
 
-fn judge_name(body: &NewDataset, holder: &Dataset, failure: Failure) -> Failure {
+fn judge_name(body: &NewDataset, holder: &Dataset, failure: &Failure) -> Failure {
     let ours = body.tags.get(OWNER_TAG).into_iter().flatten();
     let explained = if ours.into_iter().any(|it| holder.has_tag(OWNER_TAG, it)) {
         made_earlier(RemoteKind::Dataset)
@@ -209,7 +209,7 @@ mod tests {
             holder
         };
         let refusal = || Failure::stalled(Reason::RejectedByPlatform, "AEP refused (taken).");
-        let failure = judge_name(&body, &holder("o/marketing/another"), refusal());
+        let failure = judge_name(&body, &holder("o/marketing/another"), &refusal());
         assert_eq!(
             (failure.reason, failure.stalled),
             (Reason::RejectedByPlatform, true)
@@ -217,7 +217,7 @@ mod tests {
         for says in ["AEP refused (taken).", "64a1", "\"events\"", "spec.name"] {
             assert!(failure.message.contains(says), "{says}: {failure:?}");
         }
-        let failure = judge_name(&body, &holder("o/marketing/events"), refusal());
+        let failure = judge_name(&body, &holder("o/marketing/events"), &refusal());
         assert_eq!(
             (failure.reason, failure.stalled),
             (Reason::Progressing, false)

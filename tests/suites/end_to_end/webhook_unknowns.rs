@@ -4,7 +4,7 @@ use aep_emulator::{Backlog, InletAnswer, WebhookEndpoint};
 use serde_json::{Value, json};
 
 use crate::subscription::{DATAFLOW, apply_both, connected, hook, sending, subscribed, with};
-use crate::world::{World, changed, condition, dataflow};
+use crate::world::{changed, condition, dataflow};
 
 const SECOND: &str = "aepdataflow/second-events";
 
