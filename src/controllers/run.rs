@@ -333,7 +333,8 @@ async fn step<K: Kind>(
         "reconcile",
         kind = K::KIND,
         namespace = key.namespace,
-        name = key.name
+        // Not `name`: in a line of JSON that is the span's own.
+        resource = key.name
     );
     let next = next::<K>(&shared.context, &key).instrument(span).await;
     let elapsed = started.elapsed();

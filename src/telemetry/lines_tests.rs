@@ -43,7 +43,7 @@ fn within_a_call(say: impl FnOnce()) {
         "reconcile",
         kind = "AepDataflow",
         namespace = "n",
-        name = "a"
+        resource = "a"
     );
     reconcile.in_scope(|| {
         error_span!("step", step = "create the flow").in_scope(|| {
@@ -69,8 +69,7 @@ fn a_json_line_names_resource_step_and_request() {
     assert_eq!(of("namespace"), Some("n"));
     assert_eq!(of("step"), Some("create the flow"));
     assert_eq!(of("request_id"), Some("req-1"));
-    let names: Vec<_> = spans.iter().map(|span| &span["name"]).collect();
-    assert!(names.contains(&&Value::from("a")), "{spans:?}");
+    assert_eq!(of("resource"), Some("a"));
 }
 
 #[test]
@@ -122,7 +121,7 @@ fn a_filter_with_a_typing_error_is_refused_and_the_one_before_stays() {
         "warn",
         "off",
         "info,aep_operator=trace",
-        "aep_operator[reconcile{name=a}]=debug",
+        "aep_operator[reconcile{resource=a}]=debug",
     ] {
         filter.set(good).unwrap();
     }

@@ -5,7 +5,7 @@
 //! | `filter` | which log lines are written, changed while the process runs |
 //! | `traces` | spans to an OpenTelemetry collector |
 //!
-//! A line within a reconcile carries the resource (`kind`, `namespace`, `name`), the `step`, and of a call to the
+//! A line within a reconcile carries the resource (`kind`, `namespace`, `resource`: its name), the `step`, and of a call to the
 //! platform its `operation`, `status` and `request_id`: those are fields of spans, which are there whatever the filter
 //! lets through. No token, secret or inlet address is ever a field.
 

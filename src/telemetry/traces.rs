@@ -187,7 +187,7 @@ mod tests {
             "reconcile",
             kind = "AepDataflow",
             namespace = "n",
-            name = "a"
+            resource = "a"
         );
         let scope = Scope::default();
         async {
