@@ -28,12 +28,12 @@ fn a_name_that_another_dataset_has_may_be_refused() {
         let made = platform.post(DATASETS, &json!({"name": "others"}));
         let id = made.body[0].as_str().unwrap().rsplit('/').next().unwrap();
         let path = format!("{DATASETS}/{id}");
-        let mut patch = |name: &str| {
+        let mut rename = |name: &str| {
             let body = json!({"name": name});
             platform.call("PATCH", &path, &[], Some(&body)).status
         };
-        assert_eq!(patch("events") == 200, status == 201);
-        assert_eq!(patch("others"), 200);
+        assert_eq!(rename("events") == 200, status == 201);
+        assert_eq!(rename("others"), 200);
     }
 }
 
