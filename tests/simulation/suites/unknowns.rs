@@ -432,8 +432,8 @@ const NOT_MET: [(&str, &str, &str); 19] = [
     ),
     (
         "--breaking-change",
-        "dataset_unknowns",
-        "a_field_that_somebody_could_take_away_comes_back",
+        "dataset",
+        "fields_are_added_and_what_would_break_records_is_refused",
     ),
     (
         "--bad-mapping",
