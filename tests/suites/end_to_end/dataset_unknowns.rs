@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::dataset::{empty, only};
+use crate::dataset::only;
 use crate::world::{DATASET, World, changed, condition, dataflow, dataset, source};
 
 const EVENTS: &str = "aepdataset/events";
