@@ -173,26 +173,28 @@ async fn nothing_left(world: &World) {
     assert_eq!(world.ours().await, [] as [String; 0]);
 }
 
-#[tokio::test]
-async fn a_dataset_that_a_dataflow_writes_into_waits_for_it_and_names_it() {
-    let world = in_use().await;
+/// The dataset is deleted under its dataflow: it says so, writes nothing, and goes once the dataflow is gone.
+async fn goes_after_its_dataflow(world: World) {
     world.forget_calls().await;
     world.kubectl(&["delete", EVENTS, "--wait=false"]).await;
     let stands = world.wait_reason(EVENTS, "DeletionBlocked").await;
     let message = condition(&stands, "Ready")["message"].clone();
     let message = message.as_str().unwrap();
     assert!(message.contains("\"customer-io-events\""), "{message}");
-    let writes = world
-        .calls()
-        .await
-        .into_iter()
-        .filter(crate::world::Call::writes);
+    let calls = world.calls().await;
+    let writes = calls.iter().filter(|call| call.writes());
     assert_eq!(writes.count(), 0);
     world.kubectl(&["delete", DATAFLOW, "--timeout=30s"]).await;
     world.wait_gone(EVENTS).await;
     world.kubectl(&["delete", SOURCE, "--timeout=30s"]).await;
     nothing_left(&world).await;
     world.end().await;
+}
+
+#[tokio::test]
+async fn a_dataset_that_a_dataflow_writes_into_waits_for_it_and_names_it() {
+    let world = in_use().await;
+    goes_after_its_dataflow(world).await;
 }
 
 #[tokio::test]
@@ -214,20 +216,7 @@ async fn a_dataset_does_not_go_from_under_a_dataflow_that_names_it_by_id() {
         .apply(&changed(into_it(), "/spec/target", existing))
         .await;
     world.wait_ready(DATAFLOW).await;
-    world.forget_calls().await;
-    world.kubectl(&["delete", EVENTS, "--wait=false"]).await;
-    let stands = world.wait_reason(EVENTS, "DeletionBlocked").await;
-    let message = condition(&stands, "Ready")["message"].clone();
-    let message = message.as_str().unwrap();
-    assert!(message.contains("\"customer-io-events\""), "{message}");
-    let calls = world.calls().await;
-    let writes = calls.iter().filter(|call| call.writes());
-    assert_eq!(writes.count(), 0);
-    world.kubectl(&["delete", DATAFLOW, "--timeout=30s"]).await;
-    world.wait_gone(EVENTS).await;
-    world.kubectl(&["delete", SOURCE, "--timeout=30s"]).await;
-    nothing_left(&world).await;
-    world.end().await;
+    goes_after_its_dataflow(world).await;
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{deleting, hangs, heals, is_secret_going, name, ready, standing};
+use super::dataflow::hangs;
+use super::{deleting, heals, is_secret_going, name, ready, standing};
 use crate::world::World;
 
 /// What is not as it should be with a dataset.
