@@ -1,8 +1,8 @@
 //! The end of a reconcile: what is written down, what is told, and when to look again.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use tracing::{info, warn};
 

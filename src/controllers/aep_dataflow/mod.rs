@@ -1,7 +1,8 @@
 //! The controller of `AepDataflow`: target connection, mapping set and flow on one source.
 //!
 //! [`observe`] reads what it depends on, [`target`] the dataset among it, [`claim`] asks who holds the source.
-//! [`subject`] plans towards its `aim` and takes in `answers`, [`subscription`] those of Customer.io; [`diagnose`]
+//! [`subject`] plans towards its `aim` and takes in `answers`; [`webhook`] does both for Customer.io, from what
+//! [`subscription`] tells; [`diagnose`]
 //! explains a refusal, [`ingestion`] says what runs show, [`outputs`] writes the Secret, [`status`] says where results
 //! are recorded. The road itself is [`crate::controllers::reconcile`].
 
@@ -16,6 +17,7 @@ pub mod status;
 pub mod subject;
 pub mod subscription;
 pub mod target;
+pub mod webhook;
 
 use std::time::Duration;
 

@@ -30,7 +30,7 @@ use crate::resources::{AepDataflow, AepDataflowStatus};
 
 use super::aim::Aim;
 use super::observe::Surroundings;
-use super::subscription::Part;
+use super::webhook::Part;
 use super::{claim, observe, target};
 
 /// An `AepDataflow` on its way.
