@@ -76,6 +76,12 @@ impl EmulatorServer {
         answer("GET", path, request).await
     }
 
+    /// PATCH of the same: what the platform would refuse a user, it refuses here.
+    pub async fn patch_platform(&self, path: &str, sandbox: &str, body: &Value) -> Result<Value> {
+        let request = self.as_user(reqwest::Method::PATCH, path, sandbox).await?;
+        answer("PATCH", path, request.json(body)).await
+    }
+
     async fn as_user(
         &self,
         method: reqwest::Method,

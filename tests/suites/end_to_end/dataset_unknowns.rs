@@ -81,3 +81,43 @@ async fn a_dataset_that_somebody_else_uses_goes_when_the_platform_lets_it() {
     assert_eq!(only(&world, "dataset").await["id"], DATASET);
     world.end().await;
 }
+
+/// Unknown: from when on a schema refuses changes that break records.
+#[tokio::test]
+async fn a_field_that_somebody_could_take_away_comes_back() {
+    let world = World::with(|options| {
+        options.emulator.empty = true;
+        options.operator_args = vec!["--drift-interval=2s".into()];
+    })
+    .await;
+    world.apply(&dataset("events")).await;
+    world.wait_ready(EVENTS).await;
+    let group = only(&world, "fieldGroup").await;
+    let id: String =
+        url::form_urlencoded::byte_serialize(group["id"].as_str().unwrap().as_bytes()).collect();
+    let path = format!("/data/foundation/schemaregistry/tenant/fieldgroups/{id}");
+    let email = "/definitions/customFields/properties/_extconndev/properties/email";
+    let takes = json!([{"op": "remove", "path": email}]);
+    let emulator = world.stack.emulator();
+    let refused = emulator.patch_platform(&path, "prod", &takes).await;
+    let refused = format!("{:#}", refused.unwrap_err());
+    assert!(refused.contains("email is removed"), "{refused}");
+
+    answers(&world, json!({"breakingChange": "withData"})).await;
+    emulator
+        .patch_platform(&path, "prod", &takes)
+        .await
+        .unwrap();
+    let stands = world
+        .wait_for("the field", async || {
+            let stands = world.get(EVENTS).await;
+            let told = stands["status"]["lastDrift"].is_object();
+            told.then_some(stands)
+        })
+        .await;
+    let back = only(&world, "fieldGroup").await;
+    assert_eq!(back.pointer(email), group.pointer(email));
+    let fields = &stands["status"]["lastDrift"]["fields"];
+    assert_eq!(*fields, json!(["fieldGroup.definitions"]));
+    world.end().await;
+}

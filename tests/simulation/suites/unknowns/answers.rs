@@ -368,8 +368,8 @@ pub(super) const NOT_MET: [(&str, &str, &str); 19] = [
     ),
     (
         "--breaking-change",
-        "dataset",
-        "fields_are_added_and_what_would_break_records_is_refused",
+        "dataset_unknowns",
+        "a_field_that_somebody_could_take_away_comes_back",
     ),
     (
         "--bad-mapping",
