@@ -126,8 +126,13 @@ async fn a_listing_is_complete_or_an_error() {
             json!({"reporting_webhooks": [stored()], "next": "MTA"}),
             None,
         ),
+        // Sends nothing anywhere, so it is nobody's webhook that is looked for.
         (
             json!({"reporting_webhooks": [stored(), {"id": 8, "type": "webhook"}]}),
+            Some(vec![7]),
+        ),
+        (
+            json!({"reporting_webhooks": [stored(), {"id": 8, "endpoint": 7}]}),
             None,
         ),
         (json!({"reporting_webhooks": [stored(), "8"]}), None),
