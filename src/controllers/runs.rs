@@ -7,6 +7,7 @@
 //! # Guarantees
 //!
 //! - A look costs one call for fifty flows and hundred new runs, at most [`PAGES`] for fifty flows, twice.
+//! - Silence is told only after all runs of the flow were asked for: one that began long ago may show only now.
 //! - A run is counted in the metrics once; those of before this process are not.
 //! - A look that fails is tried again, and changes nothing meanwhile; a refusal that lasts is told.
 
@@ -19,7 +20,7 @@ use rand::rngs::StdRng;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::plan::ingestion::{Seen, Subject, Told, Unreadable, judge, outcome};
+use crate::plan::ingestion::{Seen, Subject, Told, Unreadable, is_overdue, judge, outcome};
 use crate::platform::{ApiError, Filter, RUN_FLOW_PROPERTY, RUN_STARTED_PROPERTY, Run, Sandbox};
 
 use super::context::{Context, Side};
@@ -89,7 +90,7 @@ struct Questions {
     sandbox: Sandbox,
     /// Flows whose new runs are asked for.
     known: Vec<String>,
-    /// Flows of which everything is.
+    /// Flows of which all runs are.
     unknown: Vec<String>,
     since: u64,
 }
@@ -146,24 +147,14 @@ impl Watch {
         entry.seen.clone().filter(|_| entry.subject.flow == flow)
     }
 
-    fn questions(&self, key: &ScopeKey) -> Option<Questions> {
+    fn questions(&self, key: &ScopeKey, now: Timestamp) -> Option<Questions> {
         let homes = self.rounds.homes();
         let home = homes.get(key)?;
-        // A flow that is disabled takes nothing in.
-        let asked = home
-            .entries
-            .values()
-            .filter(|entry| !entry.subject.disabled);
-        let (known, unknown): (Vec<&Entry>, Vec<&Entry>) = asked.partition(|entry| entry.looked);
-        let flows = |of: Vec<&Entry>| {
-            of.into_iter()
-                .map(|entry| entry.subject.flow.clone())
-                .collect()
-        };
+        let (known, unknown) = by_question(home.entries.values(), now);
         Some(Questions {
             sandbox: home.of.sandbox.clone(),
-            known: flows(known),
-            unknown: flows(unknown),
+            known,
+            unknown,
             since: home.of.newest.since(),
         })
     }
@@ -210,6 +201,26 @@ impl Watch {
     }
 }
 
+/// The flows to ask about: those whose new runs are enough, and those of which everything is asked for.
+fn by_question<'a>(
+    entries: impl Iterator<Item = &'a Entry>,
+    now: Timestamp,
+) -> (Vec<String>, Vec<String>) {
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    // A flow that is disabled takes nothing in.
+    for entry in entries.filter(|entry| !entry.subject.disabled) {
+        let silent = |seen| is_overdue(&entry.subject, seen, now);
+        let new_is_enough = entry.looked && !entry.seen.as_ref().is_some_and(silent);
+        let flows = if new_is_enough {
+            &mut known
+        } else {
+            &mut unknown
+        };
+        flows.push(entry.subject.flow.clone());
+    }
+    (known, unknown)
+}
+
 impl Entry {
     /// Counts the runs that ended since those counted last.
     fn count(&mut self, context: &Context, runs: &[&Run]) {
@@ -254,10 +265,10 @@ pub async fn run(context: Arc<Context>, random: StdRng, stop: CancellationToken)
 
 /// One look: asks, takes in, wakes.
 async fn look(context: &Context, key: &ScopeKey) -> Result<(), ApiError> {
-    let Some(questions) = context.runs.questions(key) else {
+    let as_of = context.clock.now();
+    let Some(questions) = context.runs.questions(key, as_of) else {
         return Ok(());
     };
-    let as_of = context.clock.now();
     let found = match ask_all(&questions).await {
         Ok(runs) => {
             let asked = questions.known.into_iter().chain(questions.unknown);
@@ -327,6 +338,41 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::resources::ingestion::Expectation;
+
+    #[test]
+    fn before_a_flow_is_called_silent_all_its_runs_are_asked_for() {
+        let now = Timestamp::from_second(10_000).unwrap();
+        let entry = |flow: &str, every: Option<&str>, arrived: i64, looked| Entry {
+            subject: Subject {
+                flow: flow.to_owned(),
+                disabled: flow == "disabled",
+                disabled_by_spec: true,
+                expect: Some(Expectation {
+                    every: every.map(str::to_owned),
+                    max_failed_percent: None,
+                }),
+            },
+            told: None,
+            side: |_| unreachable!(),
+            seen: Some(Seen {
+                arrived: Timestamp::from_second(arrived).ok(),
+                ..Seen::default()
+            }),
+            looked,
+            counted: 0,
+        };
+        let entries = [
+            entry("in time", Some("1h"), 9_000, true),
+            entry("overdue", Some("15m"), 9_000, true),
+            entry("new", Some("1h"), 9_000, false),
+            entry("unexpecting", None, 0, true),
+            entry("disabled", Some("15m"), 0, true),
+        ];
+        let (known, unknown) = by_question(entries.iter(), now);
+        assert_eq!(known, ["in time", "unexpecting"]);
+        assert_eq!(unknown, ["overdue", "new"]);
+    }
 
     #[test]
     fn what_is_new_begins_before_the_newest_run_by_the_longest_one() {

@@ -312,10 +312,23 @@ fn counts(run: &LastRun, told: Option<&Told>, kept: Option<&LastRun>) -> bool {
     }
 }
 
+/// Whether nothing is known to have come in for as long as would be told as silence.
+pub fn is_overdue(subject: &Subject, seen: &Seen, now: Timestamp) -> bool {
+    expected(subject).is_some_and(|(_, length)| {
+        seen.arrived
+            .is_none_or(|last| now.duration_since(last) > length)
+    })
+}
+
+/// How often something is expected to come in: as it is written, and as a length of time.
+fn expected(subject: &Subject) -> Option<(&str, SignedDuration)> {
+    let every = subject.expect.as_ref()?.every.as_deref()?;
+    Some((every, SignedDuration::try_from(span(every)?).ok()?))
+}
+
 /// The length of time in which something should have come in and did not.
 fn is_silent<'a>(subject: &'a Subject, told: Option<&Told>, seen: &Seen) -> Option<&'a str> {
-    let every = subject.expect.as_ref()?.every.as_deref()?;
-    let length = SignedDuration::try_from(span(every)?).ok()?;
+    let (every, length) = expected(subject)?;
     let last = match told {
         // Who was enabled, or heard of, only then has had no time before.
         None => Some(seen.as_of),
