@@ -135,14 +135,6 @@ impl Operator {
         };
         let service = leader::fence(service, tenure.clone());
         let platform = Platform::new(service.clone(), endpoints, options);
-        let tokens = platform.clone();
-        metrics.calls.ask_about_tokens(Box::new(move || {
-            let left = tokens
-                .first_token_end()?
-                .saturating_duration_since(Instant::now());
-            let now = clock.exact().as_duration();
-            Some(now.as_secs_f64() + left.as_secs_f64())
-        }));
         let context = Arc::new(Context {
             events: Events::new(client.clone(), instance),
             client,
@@ -166,6 +158,14 @@ impl Operator {
             datasets: Side::new(dataset_retries, wake_datasets),
             dataflows: Side::new(dataflow_retries, wake_dataflows),
         });
+        // Weak, because the platform counts its calls in the metrics: neither would ever go.
+        let tokens = Arc::downgrade(&context);
+        metrics.calls.ask_about_tokens(Box::new(move || {
+            let end = tokens.upgrade()?.platform.first_token_end()?;
+            let left = end.saturating_duration_since(Instant::now());
+            let now = clock.exact().as_duration();
+            Some(now.as_secs_f64() + left.as_secs_f64())
+        }));
         Self {
             context,
             wakes: Wakes {
