@@ -22,6 +22,7 @@
 //! | [`credentials`], [`rotation`] | Secret to credentials; new ones are tried before the old are dropped |
 //! | [`secrets`] | keeps a Secret until what needs it is gone |
 //! | [`dependencies`], [`retries`] | who is woken by what, and when a try is due |
+//! | `run`, `ending` | the controllers as they run: metadata watches in, reconciles out; and how they end |
 //! | `next` | what becomes of a resource after a reconcile |
 //! | [`events`], [`context`] | what `kubectl describe` shows, and what reconciles share |
 //!
@@ -40,6 +41,7 @@ mod delete;
 pub mod deletion;
 pub mod dependencies;
 pub mod drift;
+mod ending;
 pub mod engine;
 pub mod events;
 pub mod execute;

@@ -26,6 +26,7 @@ use crate::work::progress;
 
 use super::context::Context;
 use super::dependencies::{Dependency, Key};
+use super::ending::run_to_end;
 use super::next::Next;
 use super::reconcile::{Kind, after_error, forget, reconcile};
 use super::record::{RecordError, within};
@@ -75,11 +76,13 @@ pub async fn run(
     let source_store = sources.store();
     let sources = on_secrets(sources, &shared_by_sources, keep_in_use);
     let sources = drain(sources, shared_by_sources);
+    let sources = run_to_end(sources, source_store.wait_until_ready(), &stop);
     let shared_by_datasets = shared(AepDataset::WORD);
     let datasets = controller::<AepDataset>(&shared_by_datasets, wakes.datasets, &stop);
     let dataset_store = datasets.store();
     let datasets = on_secrets(datasets, &shared_by_datasets, |_, _| {});
     let datasets = drain(datasets, shared_by_datasets);
+    let datasets = run_to_end(datasets, dataset_store.wait_until_ready(), &stop);
     let shared_by_dataflows = shared(AepDataflow::WORD);
     let dataflows = controller::<AepDataflow>(&shared_by_dataflows, wakes.dataflows, &stop);
     let dataflow_store = dataflows.store();
@@ -87,6 +90,7 @@ pub async fn run(
     let dataflows = on_sources(dataflows, &shared_by_dataflows);
     let dataflows = on_datasets(dataflows, &shared_by_dataflows);
     let dataflows = drain(dataflows, shared_by_dataflows);
+    let dataflows = run_to_end(dataflows, dataflow_store.wait_until_ready(), &stop);
     let readiness = async {
         let seen = async {
             futures::join!(

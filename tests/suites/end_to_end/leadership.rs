@@ -149,3 +149,27 @@ async fn a_leader_that_is_told_to_stop_finishes_its_work_and_hands_over_at_once(
     let creations = creations.iter().filter(|name| name.ends_with(".create"));
     assert_eq!(creations.count(), 4, "nothing was asked for twice");
 }
+
+#[tokio::test]
+async fn told_to_end_at_any_moment_of_its_start_it_ends() {
+    let world = World::start().await;
+    world.apply(&source("customer-io")).await;
+    world.apply(&dataflow("events", "customer-io")).await;
+    world.wait_ready("aepdataflow/events").await;
+    let operator = world.stack.operator();
+    let limit = Duration::from_secs(10);
+    operator.stop(limit).await.unwrap();
+    let begun = || {
+        let log = std::fs::read_to_string(operator.log_path()).unwrap();
+        log.matches("elector: leading").count()
+    };
+    for millis in (0..150).step_by(10) {
+        let before = begun();
+        operator.start_now().unwrap();
+        let leads = async || (begun() > before).then_some(());
+        world.wait_for("the operator to lead", leads).await;
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        let ended = operator.stop(limit).await;
+        ended.unwrap_or_else(|error| panic!("{millis} ms after it leads: {error:#}"));
+    }
+}
