@@ -17,6 +17,19 @@ pub(crate) fn client_trusting(authority: &str) -> Result<reqwest::Client> {
         .context("cannot make an HTTP client")
 }
 
+/// The same for somebody with a certificate and its key, both PEM.
+pub(crate) fn client_with_certificate(authority: &str, identity: &str) -> Result<reqwest::Client> {
+    let authority =
+        reqwest::Certificate::from_pem(authority.as_bytes()).context("not a certificate")?;
+    let identity = reqwest::Identity::from_pem(identity.as_bytes())
+        .context("not a certificate with its key")?;
+    builder()
+        .tls_certs_only([authority])
+        .identity(identity)
+        .build()
+        .context("cannot make an HTTP client")
+}
+
 /// A client for plain HTTP.
 pub(crate) fn client() -> Result<reqwest::Client> {
     // No TLS is spoken, so no authority is needed; without this the machine's own are read.

@@ -11,10 +11,12 @@
 //! - [`stack`] puts these together: the chart applied, and the operator run with the ServiceAccount, arguments and variables of
 //!   its Deployment (`install`).
 //! - [`demo`] and [`up`] are what `cargo playground` does with a stack; [`story`] tells it.
+//! - [`bench`] measures stacks: `cargo playground bench`.
 //! - [`fields`] writes the field reference in `docs/`.
 //!
 //! Underneath: `process` starts processes that do not outlive us, `ports` and `http` are for loopback.
 
+pub mod bench;
 pub mod binaries;
 pub mod control_plane;
 pub mod demo;

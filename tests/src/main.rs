@@ -5,6 +5,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use playground::{
+    bench,
     binaries::{Binaries, Tool},
     demo, fields,
     operator_build::{Profile, build_operator},
@@ -35,6 +36,8 @@ enum Command {
         #[command(flatten)]
         stack: StackArgs,
     },
+    /// Measures the operator: time, memory, processor time and calls, and prints a table.
+    Bench(bench::BenchArgs),
     /// Prints `docs/fields.md`, the reference of all fields.
     Fields,
     /// Runs the playground's own helm (found or built as for the demo) with these arguments.
@@ -121,6 +124,13 @@ async fn run(cli: Cli) -> Result<()> {
             info.map_or(Ok(()), up::remove_info)?;
             stack.story().step("ending");
             stack.stop().await
+        }
+        Command::Bench(args) => {
+            // Whatever loses is dropped, and with it every process.
+            tokio::select! {
+                result = bench::run(args) => result,
+                name = interrupted() => bail!("interrupted by {}", name?),
+            }
         }
         Command::Fields => {
             print!("{}", fields::page()?);

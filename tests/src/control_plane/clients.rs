@@ -68,6 +68,17 @@ impl ControlPlane {
             .await
     }
 
+    /// An HTTP client that is the administrator: for what kubectl is too slow for, or does not tell.
+    pub fn http_client(&self) -> Result<reqwest::Client> {
+        let read = |file: &str| {
+            let path = self.folder.pki(file);
+            std::fs::read_to_string(&path)
+                .with_context(|| format!("cannot read {}", path.display()))
+        };
+        let identity = read("kubeconfig.crt")? + &read("kubeconfig.key")?;
+        crate::http::client_with_certificate(&read("ca.crt")?, &identity)
+    }
+
     /// The path of our kubectl, for telling a user.
     pub fn kubectl_path(&self) -> Result<&Path> {
         self.binaries.path(Tool::Kubectl)

@@ -1,0 +1,245 @@
+//! kube-apiserver without kubectl: to apply thousands of manifests, and to see the moment something becomes true.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
+
+use crate::control_plane::ControlPlane;
+
+/// Calls at the same time when many objects are applied.
+const PARALLEL: usize = 16;
+/// Objects of a page of a list.
+const PAGE: usize = 500;
+/// The API of our resources.
+const API: &str = "/apis/aep-operator.dev/v1alpha1";
+
+/// Our kinds by their plurals.
+pub const SOURCES: &str = "customeriosources";
+/// The other one.
+pub const DATAFLOWS: &str = "aepdataflows";
+
+/// An administrator's view of a control plane.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    client: reqwest::Client,
+    url: String,
+}
+
+impl Cluster {
+    /// Of this control plane.
+    pub fn of(plane: &ControlPlane) -> Result<Self> {
+        Ok(Self {
+            client: plane.http_client()?,
+            url: plane.url().to_owned(),
+        })
+    }
+
+    /// Applies manifests on the server's side, many at a time; each is one request.
+    pub async fn apply(&self, manifests: &[Value]) -> Result<()> {
+        stream::iter(manifests)
+            .map(Ok)
+            .try_for_each_concurrent(PARALLEL, async |manifest| self.apply_one(manifest).await)
+            .await
+    }
+
+    async fn apply_one(&self, manifest: &Value) -> Result<()> {
+        let path = path_of(manifest)?;
+        let url = format!("{}{path}?fieldManager=bench&force=true", self.url);
+        let request = self
+            .client
+            .patch(url)
+            .header("content-type", "application/apply-patch+yaml")
+            .body(manifest.to_string());
+        let answer = request.send().await?;
+        let status = answer.status();
+        if !status.is_success() {
+            bail!("applying {path}: {status}: {}", answer.text().await?);
+        }
+        Ok(())
+    }
+
+    /// Every object of a kind in every namespace, and the version of the list.
+    pub async fn list(&self, plural: &str) -> Result<(Vec<Value>, String)> {
+        let mut items = Vec::new();
+        let mut token = String::new();
+        loop {
+            let query = format!("limit={PAGE}&continue={token}");
+            let url = format!("{}{API}/{plural}?{query}", self.url);
+            let answer = self.client.get(url).send().await?.error_for_status()?;
+            let mut page: Value = answer.json().await?;
+            if let Value::Array(more) = page["items"].take() {
+                items.extend(more);
+            }
+            let of = |name: &str| page["metadata"][name].as_str().unwrap_or_default();
+            of("continue").clone_into(&mut token);
+            if token.is_empty() {
+                return Ok((items, of("resourceVersion").to_owned()));
+            }
+        }
+    }
+
+    /// Follows a kind from now on.
+    pub async fn watch(&self, plural: &str) -> Result<Watch> {
+        let (items, version) = self.list(plural).await?;
+        let states = items.iter().map(|item| (name(item), State::of(item)));
+        let url = format!(
+            "{}{API}/{plural}?watch=true&resourceVersion={version}&timeoutSeconds=3600",
+            self.url
+        );
+        // The client's own limit is for calls that end.
+        let request = self.client.get(url).timeout(Duration::from_hours(1));
+        Ok(Watch {
+            states: states.collect(),
+            answer: request.send().await?.error_for_status()?,
+            unread: Vec::new(),
+        })
+    }
+}
+
+/// How far a resource is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct State {
+    generation: u64,
+    /// Of the spec that `Ready` is true of.
+    ready: Option<u64>,
+}
+
+impl State {
+    fn of(object: &Value) -> Self {
+        let conditions = object["status"]["conditions"].as_array();
+        let ready = conditions
+            .into_iter()
+            .flatten()
+            .find(|it| it["type"] == "Ready" && it["status"] == "True");
+        Self {
+            generation: object["metadata"]["generation"]
+                .as_u64()
+                .unwrap_or_default(),
+            ready: ready.and_then(|it| it["observedGeneration"].as_u64()),
+        }
+    }
+
+    fn is_ready(self) -> bool {
+        self.ready == Some(self.generation)
+    }
+}
+
+/// The objects of a kind as they change.
+#[derive(Debug)]
+pub struct Watch {
+    states: BTreeMap<String, State>,
+    answer: reqwest::Response,
+    unread: Vec<u8>,
+}
+
+impl Watch {
+    /// Returns once so many objects are there and all are Ready as they are written now.
+    pub async fn until_ready(&mut self, count: usize, limit: Duration) -> Result<()> {
+        self.until(limit, |states| {
+            states.len() == count && states.values().all(|state| state.is_ready())
+        })
+        .await
+        .with_context(|| {
+            let late = self.states.iter().filter(|(_, state)| !state.is_ready());
+            let some: Vec<&String> = late.clone().map(|(name, _)| name).take(3).collect();
+            format!(
+                "{} of {count} are there, {} of them not Ready, such as {some:?}",
+                self.states.len(),
+                late.count()
+            )
+        })
+    }
+
+    /// Returns once this object is Ready as its spec of this generation, or a later one, says.
+    pub async fn until_one_ready(
+        &mut self,
+        name: &str,
+        generation: u64,
+        limit: Duration,
+    ) -> Result<()> {
+        self.until(limit, |states| {
+            states
+                .get(name)
+                .is_some_and(|it| it.is_ready() && it.generation >= generation)
+        })
+        .await
+        .with_context(|| format!("{name} is not Ready"))
+    }
+
+    /// The generation of an object; 0: it is not there.
+    pub fn generation(&self, name: &str) -> u64 {
+        self.states.get(name).map_or(0, |state| state.generation)
+    }
+
+    async fn until(
+        &mut self,
+        limit: Duration,
+        is_so: impl Fn(&BTreeMap<String, State>) -> bool,
+    ) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        while !is_so(&self.states) {
+            let chunk = timeout_at(deadline, self.answer.chunk())
+                .await
+                .with_context(|| format!("not within {} s", limit.as_secs()))??;
+            let chunk = chunk.context("kube-apiserver has ended the watch")?;
+            self.unread.extend_from_slice(&chunk);
+            self.take_in()?;
+        }
+        Ok(())
+    }
+
+    /// One event a line; the last one may not be all there yet.
+    fn take_in(&mut self) -> Result<()> {
+        let whole = self.unread.iter().rposition(|byte| *byte == b'\n');
+        let Some(whole) = whole else {
+            return Ok(());
+        };
+        let rest = self.unread.split_off(whole + 1);
+        let lines = std::mem::replace(&mut self.unread, rest);
+        for line in lines
+            .split(|byte| *byte == b'\n')
+            .filter(|it| !it.is_empty())
+        {
+            let event: Value = serde_json::from_slice(line)?;
+            let object = &event["object"];
+            match event["type"].as_str() {
+                Some("ADDED" | "MODIFIED") => {
+                    self.states.insert(name(object), State::of(object));
+                }
+                Some("DELETED") => {
+                    self.states.remove(&name(object));
+                }
+                _ => bail!("the watch says {event}"),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn name(object: &Value) -> String {
+    object["metadata"]["name"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// Where an object lives: ours, and the kinds that ours need.
+fn path_of(manifest: &Value) -> Result<String> {
+    let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str);
+    let name = text("/metadata/name").context("a manifest without a name")?;
+    let namespace = text("/metadata/namespace").unwrap_or_default();
+    let kind = text("/kind").unwrap_or_default();
+    let path = match kind {
+        "Namespace" => return Ok(format!("/api/v1/namespaces/{name}")),
+        "Secret" => format!("/api/v1/namespaces/{namespace}/secrets/{name}"),
+        "CustomerIoSource" => format!("{API}/namespaces/{namespace}/{SOURCES}/{name}"),
+        "AepDataflow" => format!("{API}/namespaces/{namespace}/{DATAFLOWS}/{name}"),
+        _ => bail!("where does a {kind} live?"),
+    };
+    ensure!(!namespace.is_empty(), "{kind} {name} has no namespace");
+    Ok(path)
+}

@@ -1,0 +1,269 @@
+//! A stack that is measured, and the questions that scenarios put to it.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::{
+    cluster::{Cluster, DATAFLOWS, SOURCES, Watch},
+    crowd,
+};
+use crate::stack::{Stack, StackOptions};
+
+/// Between two looks at something that does not tell when it changes.
+const LOOK: Duration = Duration::from_millis(200);
+/// A drift check is over when nothing was asked for so long.
+const QUIET: Duration = Duration::from_secs(4);
+/// Resources that are applied before the platform is held against them.
+const BATCH: usize = 1_000;
+
+/// A running stack with nothing in it but the credential.
+#[derive(Debug)]
+pub struct Site {
+    /// All of it.
+    pub stack: Stack,
+    /// kube-apiserver.
+    pub cluster: Cluster,
+}
+
+/// Calls that the platform took, by operation; those for tokens are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Calls(BTreeMap<String, u64>);
+
+impl Calls {
+    fn of(counts: &Value) -> Self {
+        let counts = counts.as_object().into_iter().flatten();
+        let counts = counts.filter(|(operation, _)| *operation != "ims.token");
+        Self(
+            counts
+                .filter_map(|(operation, count)| Some((operation.clone(), count.as_u64()?)))
+                .collect(),
+        )
+    }
+
+    /// How many.
+    pub fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// How many of those a drift check makes.
+    pub fn of_checks(&self) -> u64 {
+        self.sum(|operation| operation.ends_with("list") && operation != "runs.list")
+    }
+
+    /// How many that change something.
+    pub fn writes(&self) -> u64 {
+        let verbs = ["create", "update", "patch", "delete", "action"];
+        self.sum(|operation| verbs.iter().any(|verb| operation.ends_with(verb)))
+    }
+
+    fn sum(&self, is_meant: impl Fn(&str) -> bool) -> u64 {
+        let meant = self.0.iter().filter(|(operation, _)| is_meant(operation));
+        meant.map(|(_, count)| count).sum()
+    }
+}
+
+impl Site {
+    /// Starts it; the platform answers at once, knows no limit and enables flows at once.
+    pub async fn start(operator: &Path, operator_args: &[&str]) -> Result<Self> {
+        let mut options = StackOptions::new(operator);
+        options.operator_args = operator_args.iter().map(Into::into).collect();
+        options.emulator.inlet_delay = Duration::ZERO;
+        options.control_plane.apiserver_args = UNPACED.map(str::to_owned).to_vec();
+        let stack = Stack::start(options).await?;
+        let cluster = Cluster::of(stack.control_plane())?;
+        for manifest in crowd::ground() {
+            cluster.apply(&[manifest]).await?;
+        }
+        Ok(Self { stack, cluster })
+    }
+
+    /// Ends it kindly.
+    pub async fn end(self) -> Result<()> {
+        self.stack.stop().await
+    }
+
+    /// Has the platform behave otherwise from now on; the names are those of its control interface.
+    pub async fn platform(&self, options: Value) -> Result<()> {
+        let emulator = self.stack.emulator();
+        emulator.post("/_emulator/options", &options).await?;
+        Ok(())
+    }
+
+    /// The calls since [`Site::forget_calls`].
+    pub async fn calls(&self) -> Result<Calls> {
+        let counts = self.stack.emulator().get("/_emulator/counts").await?;
+        Ok(Calls::of(&counts))
+    }
+
+    /// Counts anew.
+    pub async fn forget_calls(&self) -> Result<()> {
+        self.stack
+            .emulator()
+            .delete("/_emulator/requests")
+            .await
+            .map(drop)
+    }
+
+    /// Applies dataflows with their sources, and returns once all up to there are Ready.
+    pub async fn stand_up(&self, numbers: std::ops::Range<usize>, limit: Duration) -> Result<()> {
+        let mut watch = self.cluster.watch(DATAFLOWS).await?;
+        let end = numbers.end;
+        let mut from = numbers.start;
+        while from < end {
+            let to = (from + BATCH).min(end);
+            self.cluster.apply(&crowd::pairs(from..to)).await?;
+            watch.until_ready(to, limit).await?;
+            from = to;
+        }
+        Ok(())
+    }
+
+    /// From applying one source with its dataflow to the moment the latter is Ready.
+    pub async fn time_one(&self, number: usize, limit: Duration) -> Result<Duration> {
+        let mut watch = self.cluster.watch(DATAFLOWS).await?;
+        let begun = Instant::now();
+        self.cluster.apply(&crowd::pair(number)).await?;
+        watch
+            .until_one_ready(&crowd::name(number), 1, limit)
+            .await?;
+        Ok(begun.elapsed())
+    }
+
+    /// From applying a change of one dataflow to the moment it is Ready again; the watch is one that has been open.
+    pub async fn time_edit(
+        &self,
+        watch: &mut Watch,
+        number: usize,
+        description: &str,
+        limit: Duration,
+    ) -> Result<Duration> {
+        let name = crowd::name(number);
+        let next = watch.generation(&name) + 1;
+        let begun = Instant::now();
+        let edited = crowd::dataflow(number, description);
+        self.cluster.apply(&[edited]).await?;
+        watch.until_one_ready(&name, next, limit).await?;
+        Ok(begun.elapsed())
+    }
+
+    /// Waits until a drift check begins.
+    pub async fn until_a_check_begins(&self, limit: Duration) -> Result<()> {
+        self.forget_calls().await?;
+        let deadline = Instant::now() + limit;
+        while self.calls().await?.of_checks() == 0 {
+            ensure!(Instant::now() < deadline, "no drift check has begun");
+            sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until nothing of a drift check is asked any more; the calls since [`Site::forget_calls`].
+    pub async fn until_the_check_ends(&self, limit: Duration) -> Result<Calls> {
+        let deadline = Instant::now() + limit;
+        let mut seen = (0, Instant::now());
+        loop {
+            let calls = self.calls().await?;
+            if calls.of_checks() != seen.0 {
+                seen = (calls.of_checks(), Instant::now());
+            }
+            if seen.1.elapsed() > QUIET {
+                return Ok(calls);
+            }
+            ensure!(Instant::now() < deadline, "the drift check does not end");
+            sleep(LOOK).await;
+        }
+    }
+
+    /// A number of the operator's metrics, summed over its labels; 0: it is not there.
+    pub async fn metric(&self, name: &str) -> Result<f64> {
+        let text = self.stack.metrics().await?;
+        Ok(sum_of(&text, name))
+    }
+
+    /// Waits until a metric is that large.
+    pub async fn until_metric(&self, name: &str, least: f64, limit: Duration) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        loop {
+            // A process that starts does not answer yet.
+            let is = self.metric(name).await.unwrap_or_default();
+            if is >= least {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("{name} is {is}, not {least}");
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The versions of all our resources: equal if nothing was written.
+    pub async fn versions(&self) -> Result<BTreeMap<String, String>> {
+        let mut versions = BTreeMap::new();
+        for plural in [SOURCES, DATAFLOWS] {
+            for item in self.cluster.list(plural).await?.0 {
+                let of = |name| item["metadata"][name].as_str().map(str::to_owned);
+                let (uid, version) = of("uid").zip(of("resourceVersion")).context("no uid")?;
+                versions.insert(uid, version);
+            }
+        }
+        Ok(versions)
+    }
+
+    /// Ends the operator kindly and starts it anew; when that was.
+    pub async fn restart(&self) -> Result<Instant> {
+        let operator = self.stack.operator();
+        operator.stop(Duration::from_mins(1)).await?;
+        let begun = Instant::now();
+        operator.start_now()?;
+        Ok(begun)
+    }
+}
+
+/// What is measured is the operator, not how kube-apiserver shares itself out among its clients.
+const UNPACED: [&str; 1] = ["--enable-priority-and-fairness=false"];
+
+fn sum_of(text: &str, name: &str) -> f64 {
+    let of_name = |line: &&str| {
+        line.strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with(['{', ' ']))
+    };
+    text.lines()
+        .filter(of_name)
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum()
+}
+
+/// Options of the platform for a latency and an allowed rate, calls a second; 0: none.
+pub fn weather(latency_ms: u64, rate: Option<f64>) -> Value {
+    json!({"latencyMs": latency_ms, "rateLimit": rate})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_told_apart_by_what_they_are_for() {
+        let calls = Calls::of(&json!({
+            "ims.token": 3, "flows.list": 2, "runs.list": 5, "flows.create": 1, "flows.get": 1, "flows.action": 1
+        }));
+        assert_eq!(
+            (calls.total(), calls.of_checks(), calls.writes()),
+            (10, 2, 2)
+        );
+    }
+
+    #[test]
+    fn a_metric_is_summed_over_its_labels_and_no_other_is_taken_for_it() {
+        let text =
+            "a_total{x=\"1\"} 2\na_total{x=\"2\"} 3\na_total_more 100\na_total 1\n# a_total 7\n";
+        assert!((sum_of(text, "a_total") - 6.0).abs() < 1e-9);
+    }
+}
