@@ -2,10 +2,13 @@
 //!
 //! docs/gitops.md has the tables for users.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 
 use super::conditions::{READY, RECONCILING, Reason, STALLED, Standing, find};
+use super::definitions;
 
 /// What is asked of a resource.
 #[derive(Clone, Debug, Default)]
@@ -25,10 +28,19 @@ enum Kstatus {
 }
 
 impl Resource {
-    /// A resource of this generation that nobody has looked at.
+    /// A resource of this generation that nobody has looked at, as the definition of its kind has it born.
     fn new(generation: i64) -> Self {
+        let born = definitions().into_iter().map(|definition| {
+            let version = definition.spec.versions.into_iter().next().unwrap();
+            let schema = version.schema.unwrap().open_api_v3_schema.unwrap();
+            let status = schema.properties.unwrap().remove("status").unwrap();
+            status.default.unwrap().0["observedGeneration"].as_i64()
+        });
+        let born: BTreeSet<Option<i64>> = born.collect();
+        assert_eq!(born.len(), 1, "every kind is born alike");
         Self {
             generation,
+            observed: born.into_iter().next().flatten(),
             ..Self::default()
         }
     }
@@ -149,8 +161,14 @@ fn kstatus_sees_each_standing_for_what_it_is() {
 }
 
 #[test]
-fn kstatus_takes_a_resource_without_status_for_current_and_a_suspended_one_for_in_progress() {
-    assert_eq!(Resource::new(1).kstatus(), Kstatus::Current);
+fn kstatus_takes_a_new_resource_and_a_suspended_one_for_in_progress() {
+    assert_eq!(Resource::new(1).kstatus(), Kstatus::InProgress);
+    let suspended = Resource::new(1).looked_at(&Standing::Suspended);
+    assert_eq!(
+        suspended.kstatus(),
+        Kstatus::InProgress,
+        "suspended from the start"
+    );
     let mut suspended = Resource::new(1).looked_at(&ready());
     // Writing spec.suspend is a new generation.
     suspended.generation = 2;

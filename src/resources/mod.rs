@@ -33,9 +33,10 @@ pub use aep_dataset::{AepDataset, AepDatasetSpec, AepDatasetStatus};
 pub use customer_io_source::{CustomerIoSource, CustomerIoSourceSpec, CustomerIoSourceStatus};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray,
 };
 use kube::CustomResourceExt as _;
+use serde_json::json;
 
 /// The API group of every resource of this operator.
 pub const GROUP: &str = "aep-operator.dev";
@@ -62,9 +63,24 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
         .iter_mut()
         .flat_map(|definition| &mut definition.spec.versions);
     for schema in versions.filter_map(|version| version.schema.as_mut()) {
-        schema.open_api_v3_schema.iter_mut().for_each(tidy);
+        for schema in &mut schema.open_api_v3_schema {
+            tidy(schema);
+            not_yet_observed(schema);
+        }
     }
     definitions
+}
+
+/// A resource is born with a status that nobody has looked at it: without one, kstatus, and so Flux, calls it `Current`.
+/// Flux' own kinds have the same default.
+fn not_yet_observed(schema: &mut JSONSchemaProps) {
+    let status = schema
+        .properties
+        .as_mut()
+        .and_then(|it| it.get_mut("status"));
+    if let Some(status) = status {
+        status.default = Some(JSON(json!({"observedGeneration": -1})));
+    }
 }
 
 /// What the derive cannot be told.

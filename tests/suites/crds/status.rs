@@ -62,7 +62,9 @@ fn status_is_a_subresource_that_leaves_the_generation_alone() {
         manifest["status"] = json!({"inletUrl": "https://from.a.manifest"});
     });
     let get = ["get", "aepdf", "subresource", "--output=json", NAMESPACE];
-    assert_eq!(suite.json(&get, None).pointer("/status"), None);
+    // Born as not looked at yet, whatever the manifest says.
+    let born = json!({"observedGeneration": -1});
+    assert_eq!(suite.json(&get, None).pointer("/status"), Some(&born));
     let patch = patch_status(
         "aepdf/subresource",
         &json!({"inletUrl": "https://from.the.operator"}),

@@ -13,6 +13,11 @@ pub(crate) fn apply(object: &mut Value, schema: &Value) {
             || !properties[name.as_str()].is_null()
     });
     for name in ["spec", "status"] {
+        if let Some(default) = properties[name].get("default") {
+            fields
+                .entry(name.to_owned())
+                .or_insert_with(|| default.clone());
+        }
         if let Some(value) = fields.get_mut(name) {
             walk(value, &properties[name]);
         }
