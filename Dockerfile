@@ -9,7 +9,9 @@
 ARG RUST_VERSION=1.95.0
 
 FROM rust:${RUST_VERSION}-alpine AS build
-# build-base: a C compiler and linker, for ring. ca-certificates: what the final image trusts.
+# build-base: a C compiler and linker, for ring. ca-certificates: what the final image trusts. Neither has a version here:
+# the base image decides which Alpine it is, and an old version would soon be gone from its repository.
+# hadolint ignore=DL3018
 RUN apk add --no-cache build-base ca-certificates
 WORKDIR /build
 COPY . .
