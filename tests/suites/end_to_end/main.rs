@@ -16,7 +16,9 @@
 
 mod adoption;
 mod any_order;
+mod canaries;
 mod changes;
+mod collector;
 mod crowd;
 mod dataset;
 mod dataset_deletion;
@@ -34,6 +36,7 @@ mod letting_go;
 mod lost_replies;
 mod mapping;
 mod namespace_deletion;
+mod no_secret;
 mod outputs;
 mod ownership;
 mod preflight;
