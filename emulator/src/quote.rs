@@ -20,15 +20,12 @@ const WORDS: [&str; 6] = [
 /// The reply, with the call in its words: of JSON in every field that has some, of a page in its title.
 pub(crate) fn quoting(mut reply: Reply, request: &Request<Bytes>) -> Reply {
     let call = words_of(request);
-    let body = match serde_json::from_slice::<Value>(reply.body()) {
-        Ok(mut json) => {
-            add(&mut json, &call);
-            json.to_string()
-        }
-        Err(_) => {
-            let page = String::from_utf8_lossy(reply.body());
-            page.replace("</title>", &format!(": {call}</title>"))
-        }
+    let body = if let Ok(mut json) = serde_json::from_slice::<Value>(reply.body()) {
+        add(&mut json, &call);
+        json.to_string()
+    } else {
+        let page = String::from_utf8_lossy(reply.body());
+        page.replace("</title>", &format!(": {call}</title>"))
     };
     *reply.body_mut() = body.into();
     reply

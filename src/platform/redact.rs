@@ -67,7 +67,7 @@ mod tests {
             "a%2Fb%2Bc+%22d%22%25%C3%A9%7E",
             "a%2fb%2bc%20%22d%22%25%c3%a9~",
             r#"a/b+c \"d\"%é~"#,
-            r#"a\/b\u002bc \u0022d\u0022%é~"#,
+            r"a\/b\u002bc \u0022d\u0022%é~",
         ] {
             let text = format!("secret={spelling}&ä={spelling}");
             assert_eq!(

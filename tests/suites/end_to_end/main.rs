@@ -43,12 +43,16 @@ mod preflight;
 mod rebuilt;
 mod rotation;
 mod slow_deletion;
+#[cfg(feature = "otel")]
+mod spans;
 mod subscription;
 mod subscription_troubles;
 mod take_over;
 mod targets;
 mod telemetry;
 mod throttling;
+#[cfg(feature = "otel")]
+mod traces;
 mod tutorial;
 mod upgrade;
 mod users;

@@ -1,7 +1,7 @@
 //! The whole story with secrets that are like no other word, on a platform that repeats them in its errors; then a search
 //! of everything the system wrote.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -200,44 +200,35 @@ async fn refuse(world: &World, rule: &Value, round: usize) {
     }
 }
 
-#[tokio::test]
-async fn no_secret_is_in_anything_the_system_wrote() {
-    let secrets = Secrets::new();
-    let collector = Collector::start().await;
-    let audit = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("no_secret_audit.log");
-    // Of a run before.
-    let _ = std::fs::remove_file(&audit);
-    let world = World::with(|options| {
+/// A world of these secrets, told of as loudly as it can be.
+async fn start(secrets: &Secrets, collector: &Collector, audit: &Path) -> World {
+    World::with(|options| {
         let seed = &mut options.emulator.seed;
         seed.client_secret.clone_from(&secrets.client.text);
         seed.token.clone_from(&secrets.token.text);
         seed.app_api_key.clone_from(&secrets.key.text);
         options.emulator.empty = true;
-        options.control_plane.audit_log = Some(audit.clone());
+        options.control_plane.audit_log = Some(audit.to_owned());
         let more = ["--log=trace", "--drift-interval=2s", "--runs-interval=2s"];
         let paces = ["--subscription-pause=1s", "--schema-settle=1s"];
         options.operator_args.extend(more.map(Into::into));
         options.operator_args.extend(paces.map(Into::into));
-        for (name, value) in [
-            ("RUST_BACKTRACE", "full"),
-            ("NO_PROXY", "127.0.0.1"),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url()),
-            ("OTEL_BSP_SCHEDULE_DELAY", "200"),
-        ] {
-            options.operator_env.push((name.into(), value.into()));
-        }
+        let backtrace = ("RUST_BACKTRACE".into(), "full".into());
+        options.operator_env.push(backtrace);
+        collector.asked_for(options);
     })
-    .await;
-    let mut places = Vec::new();
+    .await
+}
 
-    // All there is, made and at work.
+/// All there is, made and at work; the address of its inlet.
+async fn put_to_work(world: &World, secrets: &Secrets) -> Canary {
     world.apply(&secret(CLIENT, &secrets.client.text)).await;
     world.apply(&app_api_key(&secrets.key.text)).await;
     world.apply(&grown(0)).await;
     world.apply(&origin(0)).await;
     world.apply(&flow(0)).await;
-    all_ready(&world).await;
-    sending(&world).await;
+    all_ready(world).await;
+    sending(world).await;
     let stands = world.get(DATAFLOW).await;
     let url = stands["status"]["inletUrl"].as_str().unwrap();
     let inlet = url.rsplit('/').next().unwrap();
@@ -254,12 +245,14 @@ async fn no_secret_is_in_anything_the_system_wrote() {
     }
     assert!(
         inlet
-            .find(hook(&world).await.to_string().as_bytes())
+            .find(hook(world).await.to_string().as_bytes())
             .is_some()
     );
-    places.extend(look(&world, "at work").await);
+    inlet
+}
 
-    // Errors that repeat the call.
+/// Errors that repeat the call.
+async fn let_it_fail(world: &World) {
     for (round, rule) in [
         json!({"status": 400}),
         json!({"status": 403}),
@@ -270,11 +263,13 @@ async fn no_secret_is_in_anything_the_system_wrote() {
     .iter()
     .enumerate()
     {
-        refuse(&world, rule, round + 1).await;
+        refuse(world, rule, round + 1).await;
     }
-    places.extend(look(&world, "after errors").await);
+}
 
-    // Credentials that are refused, in words that repeat them, and new ones.
+/// Credentials that are refused, in words that repeat them, and new ones.
+async fn rotate(world: &World, secrets: &Secrets) -> Vec<Place> {
+    let mut places = Vec::new();
     let quoting = |path: &str| json!([{"path": path, "status": 401, "quote": true}]);
     world.faults(quoting("/ims/")).await;
     world
@@ -283,7 +278,7 @@ async fn no_secret_is_in_anything_the_system_wrote() {
     for resource in [SOURCE, DATASET, DATAFLOW] {
         world.wait_reason(resource, "CredentialsRejected").await;
     }
-    places.extend(look(&world, "while credentials are refused").await);
+    places.extend(look(world, "while credentials are refused").await);
     world.faults(json!([])).await;
     let valid = json!({"secrets": [secrets.client_after.text]});
     world
@@ -292,16 +287,19 @@ async fn no_secret_is_in_anything_the_system_wrote() {
     world
         .apply(&secret(CLIENT, &secrets.client_after.text))
         .await;
-    all_ready(&world).await;
+    all_ready(world).await;
     world.faults(quoting("^/v1/")).await;
     world.apply(&app_api_key(&secrets.key_wrong.text)).await;
     world.wait_reason(DATAFLOW, "CredentialsRejected").await;
-    places.extend(look(&world, "while the key is refused").await);
+    places.extend(look(world, "while the key is refused").await);
     world.faults(json!([])).await;
     world.apply(&app_api_key(&secrets.key.text)).await;
-    all_ready(&world).await;
+    all_ready(world).await;
+    places
+}
 
-    // The end, of which the platform will hear nothing at first.
+/// The end, of which the platform will hear nothing at first.
+async fn delete(world: &World) {
     world
         .faults(
             json!([{"method": "DELETE|POST|PUT|PATCH", "status": 500, "quote": true, "times": 6}]),
@@ -310,17 +308,20 @@ async fn no_secret_is_in_anything_the_system_wrote() {
     world
         .kubectl(&["delete", DATAFLOW, SOURCE, DATASET, "--timeout=60s"])
         .await;
-    places.extend(look(&world, "after the end").await);
+}
 
+/// What was written over all the time, once the operator has ended.
+async fn written(world: &World, audit: &Path, collector: &Collector) -> [Place; 3] {
     let operator = world.stack.operator();
     operator.stop(Duration::from_secs(30)).await.unwrap();
     let log = std::fs::read(operator.log_path()).unwrap();
     let log = place("the operator's output", log);
     let audit = Place {
         tells_inlet: true,
-        ..place("writes to the API server", std::fs::read(&audit).unwrap())
+        ..place("writes to the API server", std::fs::read(audit).unwrap())
     };
-    let traces = place("traces", collector.kept());
+    let traces = collector.kept().into_iter().map(|(_, body)| body);
+    let traces = place("traces", traces.collect::<Vec<_>>().concat());
     // There is something to search, and the platform did repeat what it was sent.
     for (place, words) in [
         (
@@ -339,6 +340,24 @@ async fn no_secret_is_in_anything_the_system_wrote() {
     // Without the feature nothing is sent to anybody.
     assert_eq!(traces.holds("create_flow"), cfg!(feature = "otel"));
     assert_eq!(traces.text.is_empty(), !cfg!(feature = "otel"));
-    places.extend([log, audit, traces]);
+    [log, audit, traces]
+}
+
+#[tokio::test]
+async fn no_secret_is_in_anything_the_system_wrote() {
+    let secrets = Secrets::new();
+    let collector = Collector::start().await;
+    let audit = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no_secret_audit.log");
+    // Of a run before.
+    let _ = std::fs::remove_file(&audit);
+    let world = start(&secrets, &collector, &audit).await;
+    let inlet = put_to_work(&world, &secrets).await;
+    let mut places = look(&world, "at work").await;
+    let_it_fail(&world).await;
+    places.extend(look(&world, "after errors").await);
+    places.extend(rotate(&world, &secrets).await);
+    delete(&world).await;
+    places.extend(look(&world, "after the end").await);
+    places.extend(written(&world, &audit, &collector).await);
     search(&places, &secrets.all(), &inlet);
 }
