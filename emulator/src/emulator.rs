@@ -15,6 +15,7 @@ use crate::faults::{Commit, Faults, Plan, PlannedReply};
 use crate::gateway::{Service, admit};
 use crate::journal::Journal;
 use crate::options::Options;
+use crate::quote::quoting;
 use crate::refusal::{Answer, Refusal, Reply, flow, html_reply, with_header};
 use crate::time::millis;
 use crate::world::World;
@@ -120,6 +121,7 @@ impl Emulator {
         let PlannedReply::Error {
             status,
             html,
+            quote,
             retry_after,
         } = plan.reply
         else {
@@ -130,6 +132,11 @@ impl Emulator {
             html_reply(status)
         } else {
             shaped(request.uri().path(), status).render(&self.world.ids.uuid())
+        };
+        let reply = if quote {
+            quoting(reply, request)
+        } else {
+            reply
         };
         match retry_after {
             Some(seconds) => with_header(reply, "retry-after", &seconds.to_string()),

@@ -31,6 +31,10 @@ pub struct FaultRule {
     /// Answer with an HTML page instead of the service's error shape (502 without `status`).
     #[serde(default)]
     pub html: bool,
+    /// Have the error repeat the call, its credential and its body, as a careless service would (500 without `status`;
+    /// 200 is an answer that cannot be read).
+    #[serde(default)]
+    pub quote: bool,
     /// Close the connection without doing or answering anything.
     #[serde(default)]
     pub drop_before_commit: bool,
@@ -93,6 +97,8 @@ pub enum PlannedReply {
         status: u16,
         /// HTML instead of the service's shape.
         html: bool,
+        /// The call itself is in its words.
+        quote: bool,
         /// `Retry-After`, in seconds.
         retry_after: Option<u64>,
     },
@@ -199,11 +205,16 @@ impl FaultRule {
             PlannedReply::Drop
         } else if self.hang {
             PlannedReply::Hang
-        } else if self.status.is_some() || self.html || self.retry_after.is_some() {
-            let status = self.status.unwrap_or(if self.html { 502 } else { 429 });
+        } else if self.status.is_some() || self.html || self.quote || self.retry_after.is_some() {
+            let status = self.status.unwrap_or(match (self.html, self.quote) {
+                (true, _) => 502,
+                (false, true) => 500,
+                (false, false) => 429,
+            });
             PlannedReply::Error {
                 status,
                 html: self.html,
+                quote: self.quote,
                 retry_after: self.retry_after,
             }
         } else {

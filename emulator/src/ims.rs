@@ -77,7 +77,8 @@ pub(crate) fn token(world: &mut World, call: &Call<'_>) -> Answer {
         ));
     }
     let client = client_id.to_owned();
-    let access_token = format!("emulated.{}.{}", world.ids.hex(32), world.ids.hex(43));
+    let begin = &world.options.seed.token;
+    let access_token = format!("{begin}.{}.{}", world.ids.hex(32), world.ids.hex(43));
     let life = world.options.token_ttl_s;
     world.tokens.retain(|_, token| token.expires > call.now);
     world.tokens.insert(

@@ -32,6 +32,7 @@ mod journal;
 mod json_patch;
 mod operation;
 mod options;
+mod quote;
 mod rate;
 mod refusal;
 mod schema_registry;

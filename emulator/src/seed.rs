@@ -14,6 +14,8 @@ pub struct Seed {
     pub client_id: String,
     /// Client secret.
     pub client_secret: String,
+    /// What every access token begins with.
+    pub token: String,
     /// Technical account that shows up in `createdBy`.
     pub user: String,
     /// Names of the sandboxes.
@@ -46,6 +48,7 @@ impl Default for Seed {
             tenant: "extconndev".to_owned(),
             client_id: "demo-client".to_owned(),
             client_secret: "demo-secret".to_owned(),
+            token: "emulated".to_owned(),
             user: "1A2B3C4D5E6F708192A3B4C5@techacct.adobe.com".to_owned(),
             sandboxes: vec!["prod".to_owned(), "dev".to_owned()],
             app_api_key: "demo-app-key".to_owned(),

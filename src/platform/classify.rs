@@ -9,6 +9,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::Value;
 
 use super::error::{ApiError, Class, DETAIL_CHARS, one_line};
+use super::redact::redact;
 
 /// The longest wait we take from a `Retry-After`: a wrong header must not park an operator for a year.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
@@ -293,14 +294,6 @@ fn title_of(page: &str) -> Option<&str> {
     let start = lower.find("<title>")? + "<title>".len();
     let end = start + lower[start..].find("</title>")?;
     page.get(start..end)
-}
-
-/// Takes secrets out of words that are not ours, should a service ever echo them.
-fn redact(text: String, secrets: &[&str]) -> String {
-    secrets
-        .iter()
-        .filter(|s| !s.is_empty())
-        .fold(text, |text, secret| text.replace(secret, "[redacted]"))
 }
 
 /// `Retry-After` in seconds, or as a date. A date is measured against the answer's own `Date`, so neither our

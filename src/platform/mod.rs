@@ -10,6 +10,7 @@
 //! | `auth` | access tokens |
 //! | `budget` | how many calls may be made, and whose turn it is |
 //! | `error`, `classify` | failures by what the caller does next |
+//! | `redact` | takes secrets out of a service's words |
 //! | `list` | filters and paging |
 //! | `flow_service` | etags, patches, deletions; `connections`, `flows`, `runs` and `specs` hold the calls |
 //! | `schema_registry` | lists, reads, changes, deletions; `schemas` and `field_groups` hold the calls |
@@ -48,6 +49,7 @@ mod http_client;
 mod json;
 mod list;
 mod mapping_check;
+mod redact;
 mod runs;
 mod sandbox;
 mod schema_registry;

@@ -76,6 +76,15 @@ impl Installed {
     }
 }
 
+/// Another chart than this checkout's, for upgrades.
+#[derive(Clone, Debug)]
+pub struct Release {
+    /// The chart, which has no definitions of its own.
+    pub chart: PathBuf,
+    /// The definitions, which are applied by hand before.
+    pub definitions: String,
+}
+
 /// Installs the chart with its default values; returns once definitions and rights are in force.
 pub(crate) async fn install(plane: &ControlPlane) -> Result<Installed> {
     let chart = repository::chart();
@@ -101,6 +110,34 @@ pub(crate) async fn install(plane: &ControlPlane) -> Result<Installed> {
         .await?
         .success()
         .context("cannot install the chart")?;
+    in_force(plane).await
+}
+
+/// Has helm install another chart.
+pub(crate) async fn install_release(plane: &ControlPlane, release: &Release) -> Result<Installed> {
+    plane
+        .kubectl(
+            &["apply", "--server-side", "--filename=-"],
+            Some(&release.definitions),
+        )
+        .await?
+        .success()
+        .context("cannot apply the definitions")?;
+    let chart = utf8(&release.chart)?;
+    let helm = [
+        "install",
+        RELEASE,
+        chart,
+        "--namespace",
+        NAMESPACE,
+        "--create-namespace",
+    ];
+    plane.helm(&helm, None).await?.success()?;
+    in_force(plane).await
+}
+
+/// Waits until definitions and rights are in force; what the operator is run with.
+async fn in_force(plane: &ControlPlane) -> Result<Installed> {
     let (kubeconfig, (), container) = tokio::try_join!(
         rights(plane),
         definitions_served(plane),

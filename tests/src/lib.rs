@@ -2,7 +2,7 @@
 //! tests and for measuring.
 //!
 //! The map of the house:
-//! - [`binaries`] finds etcd, kube-apiserver, kubectl, kube-controller-manager and helm, or builds them from the Go modules
+//! - [`binaries`] finds etcd, kube-apiserver, kubectl, kube-controller-manager, helm and promtool, or builds them from the Go modules
 //!   pinned in `tests/go`.
 //! - [`control_plane`] starts them and offers kubectl and helm against them.
 //! - [`emulator`] serves the emulated platform from this process.

@@ -13,12 +13,14 @@ use crate::{
     control_plane::{self, ControlPlane},
     emulator::EmulatorServer,
     http,
-    install::{Installed, RELEASE, install},
+    install::{Installed, RELEASE, install, install_release},
     operator_process::{OperatorCommand, OperatorProcess},
     ports,
     restart::Restart,
     story::Story,
 };
+
+pub use crate::install::Release;
 
 /// The longest the operator may take until it is ready.
 const READY_LIMIT: Duration = Duration::from_mins(1);
@@ -45,6 +47,8 @@ pub struct StackOptions {
     pub emulator: aep_emulator::Options,
     /// The control plane; helm is added.
     pub control_plane: control_plane::Options,
+    /// What is installed; none: this checkout's chart.
+    pub release: Option<Release>,
     /// Who is told what happens.
     pub story: Story,
 }
@@ -60,6 +64,7 @@ impl StackOptions {
             lease: LEASE,
             emulator: aep_emulator::Options::default(),
             control_plane: control_plane::Options::default(),
+            release: None,
             story: Story::silent(),
         }
     }
@@ -95,7 +100,10 @@ impl Stack {
             "the emulated platform serves at {}",
             emulator.url()
         ));
-        let installed = install(&control_plane).await?;
+        let installed = match &options.release {
+            None => install(&control_plane).await?,
+            Some(release) => install_release(&control_plane, release).await?,
+        };
         story.step(
             "the chart is applied: CRDs are established; the operator has the rights it grants, no more",
         );

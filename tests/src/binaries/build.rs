@@ -112,6 +112,7 @@ fn run_go(
             "-buildvcs=false",
             "-trimpath",
         ])
+        .arg(format!("-tags={}", tool.tags()))
         .arg(format!("-ldflags={}", tool.ldflags()))
         .arg("-o")
         .arg(output)

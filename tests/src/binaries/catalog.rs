@@ -13,6 +13,8 @@ pub enum Tool {
     Kubectl,
     /// Renders the chart.
     Helm,
+    /// Judges the chart's alerts.
+    Promtool,
 }
 
 /// A Go module of `tests/go`: a `go.mod` that requires one release, and its `go.sum`.
@@ -47,14 +49,22 @@ static HELM: Module = Module {
     go_sum: include_str!("../../go/helm/go.sum"),
 };
 
+static PROMTOOL: Module = Module {
+    name: "promtool",
+    path: "github.com/prometheus/prometheus",
+    go_mod: include_str!("../../go/promtool/go.mod"),
+    go_sum: include_str!("../../go/promtool/go.sum"),
+};
+
 impl Tool {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::KubeControllerManager,
         Self::Kubectl,
         Self::Helm,
+        Self::Promtool,
     ];
 
     /// The file name of the program.
@@ -65,6 +75,7 @@ impl Tool {
             Self::KubeControllerManager => "kube-controller-manager",
             Self::Kubectl => "kubectl",
             Self::Helm => "helm",
+            Self::Promtool => "promtool",
         }
     }
 
@@ -81,6 +92,7 @@ impl Tool {
             Self::KubeControllerManager => "k8s.io/kubernetes/cmd/kube-controller-manager",
             Self::Kubectl => "k8s.io/kubernetes/cmd/kubectl",
             Self::Helm => "helm.sh/helm/v4/cmd/helm",
+            Self::Promtool => "github.com/prometheus/prometheus/cmd/promtool",
         }
     }
 
@@ -89,6 +101,15 @@ impl Tool {
             Self::Etcd => &ETCD,
             Self::KubeApiserver | Self::KubeControllerManager | Self::Kubectl => &KUBERNETES,
             Self::Helm => &HELM,
+            Self::Promtool => &PROMTOOL,
+        }
+    }
+
+    /// Build tags. Rules need none of the clouds that Prometheus can look for targets in, which are a fifth of it.
+    pub(crate) fn tags(self) -> &'static str {
+        match self {
+            Self::Promtool => "remove_all_sd",
+            _ => "",
         }
     }
 
@@ -108,6 +129,10 @@ impl Tool {
                 )
             }
             Self::Helm => format!("-s -w -X helm.sh/helm/v4/internal/version.version={version}"),
+            Self::Promtool => {
+                let set = "-X github.com/prometheus/common/version.Version";
+                format!("-s -w {set}={version}")
+            }
             Self::Etcd => "-s -w".to_owned(),
         }
     }

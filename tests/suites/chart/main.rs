@@ -9,6 +9,7 @@
 )]
 
 mod admission;
+mod alerts;
 mod kustomize;
 mod lifecycle;
 mod monitoring;

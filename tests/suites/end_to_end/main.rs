@@ -16,7 +16,9 @@
 
 mod adoption;
 mod any_order;
+mod canaries;
 mod changes;
+mod collector;
 mod crowd;
 mod dataset;
 mod dataset_deletion;
@@ -34,19 +36,25 @@ mod letting_go;
 mod lost_replies;
 mod mapping;
 mod namespace_deletion;
+mod no_secret;
 mod outputs;
 mod ownership;
 mod preflight;
 mod rebuilt;
 mod rotation;
 mod slow_deletion;
+#[cfg(feature = "otel")]
+mod spans;
 mod subscription;
 mod subscription_troubles;
 mod take_over;
 mod targets;
 mod telemetry;
 mod throttling;
+#[cfg(feature = "otel")]
+mod traces;
 mod tutorial;
+mod upgrade;
 mod users;
 mod webhook_unknowns;
 mod world;
