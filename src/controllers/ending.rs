@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 ///
 /// kube's Controller reconciles nothing before that list, and asked to end meanwhile it goes on waiting for it while it
 /// no longer reads it: for ever (kube-runtime 5.0). There is nothing to finish then, so it is dropped.
-pub async fn run_to_end<E>(
+pub(super) async fn run_to_end<E>(
     controller: impl Future<Output = ()>,
     seen: impl Future<Output = Result<(), E>>,
     stop: &CancellationToken,

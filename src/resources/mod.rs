@@ -62,11 +62,10 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
     let versions = definitions
         .iter_mut()
         .flat_map(|definition| &mut definition.spec.versions);
-    for schema in versions.filter_map(|version| version.schema.as_mut()) {
-        for schema in &mut schema.open_api_v3_schema {
-            tidy(schema);
-            not_yet_observed(schema);
-        }
+    let schemas = versions.filter_map(|version| version.schema.as_mut());
+    for schema in schemas.filter_map(|schema| schema.open_api_v3_schema.as_mut()) {
+        tidy(schema);
+        not_yet_observed(schema);
     }
     definitions
 }
