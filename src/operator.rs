@@ -18,11 +18,13 @@ use crate::controllers::context::{Context, Settings, Side, Suspicions, Watched};
 use crate::controllers::drift::{self, Watch};
 use crate::controllers::events::Events;
 use crate::controllers::inventory::Inventory;
+use crate::controllers::namespaces::Namespaces;
 use crate::controllers::record::LIMIT;
 use crate::controllers::retries::Retries;
 use crate::controllers::rotation::Rotations;
 use crate::controllers::runs;
 use crate::controllers::secrets::Secrets;
+use crate::controllers::uninstalled::Going;
 use crate::controllers::webhooks::{Webhooks, watch};
 use crate::controllers::{self, Wakes};
 use crate::customer_io::{Addresses, CustomerIo};
@@ -46,6 +48,8 @@ pub struct Parts {
     pub customer_io: Addresses,
     /// Owner in markers.
     pub owner: String,
+    /// Where resources are looked after.
+    pub namespaces: Namespaces,
     /// Name of this process in Events and in the election.
     pub instance: Option<String>,
     /// Limit of one call to Adobe.
@@ -86,6 +90,7 @@ impl Operator {
             endpoints,
             customer_io,
             owner,
+            namespaces,
             instance,
             request_timeout,
             bounds,
@@ -149,6 +154,8 @@ impl Operator {
             platform,
             customer_io: CustomerIo::new(service, customer_io, app_api),
             owner,
+            namespaces,
+            going: Going::default(),
             secrets: Secrets::new(settings.protect_secrets, look),
             rotations: Rotations::default(),
             settings,
