@@ -20,6 +20,8 @@ use crate::{
     story::Story,
 };
 
+pub use crate::install::Chart;
+
 /// The longest the operator may take until it is ready.
 const READY_LIMIT: Duration = Duration::from_mins(1);
 /// The lease of a playground's operator: one that is killed is missed for this long.
@@ -45,6 +47,8 @@ pub struct StackOptions {
     pub emulator: aep_emulator::Options,
     /// The control plane; helm is added.
     pub control_plane: control_plane::Options,
+    /// What of the chart is not as by default.
+    pub chart: Chart,
     /// Who is told what happens.
     pub story: Story,
 }
@@ -60,6 +64,7 @@ impl StackOptions {
             lease: LEASE,
             emulator: aep_emulator::Options::default(),
             control_plane: control_plane::Options::default(),
+            chart: Chart::default(),
             story: Story::silent(),
         }
     }
@@ -95,7 +100,7 @@ impl Stack {
             "the emulated platform serves at {}",
             emulator.url()
         ));
-        let installed = install(&control_plane).await?;
+        let installed = install(&control_plane, &options.chart).await?;
         story.step(
             "the chart is applied: CRDs are established; the operator has the rights it grants, no more",
         );

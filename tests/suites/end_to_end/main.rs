@@ -16,6 +16,7 @@
 
 mod adoption;
 mod any_order;
+mod audit;
 mod changes;
 mod crowd;
 mod dataset;
@@ -34,10 +35,12 @@ mod letting_go;
 mod lost_replies;
 mod mapping;
 mod namespace_deletion;
+mod namespaces;
 mod outputs;
 mod ownership;
 mod preflight;
 mod rebuilt;
+mod rights;
 mod rotation;
 mod slow_deletion;
 mod subscription;
