@@ -140,14 +140,7 @@ impl Operator {
         };
         let service = leader::fence(service, tenure.clone());
         let platform = Platform::new(service.clone(), endpoints, options);
-        let tokens = platform.clone();
-        metrics.calls.ask_about_tokens(Box::new(move || {
-            let left = tokens
-                .first_token_end()?
-                .saturating_duration_since(Instant::now());
-            let now = clock.exact().as_duration();
-            Some(now.as_secs_f64() + left.as_secs_f64())
-        }));
+        tell_of_tokens(&metrics, &platform, clock);
         let context = Arc::new(Context {
             events: Events::new(client.clone(), instance),
             client,
@@ -242,6 +235,18 @@ impl Operator {
         let (held, ()) = futures::join!(leading, acting);
         held
     }
+}
+
+/// When the first token ends is asked when metrics are.
+fn tell_of_tokens(metrics: &Metrics, platform: &Platform, clock: Clock) {
+    let tokens = platform.clone();
+    metrics.calls.ask_about_tokens(Box::new(move || {
+        let left = tokens
+            .first_token_end()?
+            .saturating_duration_since(Instant::now());
+        let now = clock.exact().as_duration();
+        Some(now.as_secs_f64() + left.as_secs_f64())
+    }));
 }
 
 /// Counts calls, and takes the end of one that a reconcile made for progress.

@@ -28,10 +28,13 @@ use super::record::{RecordError, is_forbidden, within};
 /// Until every replica of the API server shows that a kind is being uninstalled.
 const SETTLED: Duration = Duration::from_secs(10);
 
-/// Since when this process has known resources to be going, by kind and key; with their uid.
+/// A resource, by the word of its kind and its key.
+type Place = (&'static str, Key);
+
+/// Since when this process has known resources to be going; with their uid.
 #[derive(Debug, Default)]
 pub struct Going {
-    since: Mutex<HashMap<(&'static str, Key), (String, Instant)>>,
+    since: Mutex<HashMap<Place, (String, Instant)>>,
 }
 
 impl Going {
@@ -169,23 +172,24 @@ fn unknown(error: RecordError, message: String) -> Result<Uninstalled, RecordErr
 mod tests {
     use super::*;
 
-    fn served(verbs: &[&str]) -> Result<Vec<APIResource>, RecordError> {
+    fn served(verbs: &[&str]) -> Vec<APIResource> {
         let resource = |name: &str, verbs: &[&str]| APIResource {
             name: name.to_owned(),
             verbs: verbs.iter().map(|&verb| verb.to_owned()).collect(),
             ..APIResource::default()
         };
         let whole = ["create", "delete", "get", "patch"];
-        Ok(vec![
+        vec![
             resource("others", &whole),
             resource("flows", verbs),
             resource("flows/status", &["get", "patch"]),
-        ])
+        ]
     }
 
     fn judged(verbs: &[&str], holds: bool, seconds: u64) -> Uninstalled {
         let known = Duration::from_secs(seconds);
-        by_what_is_served("flows.example.com", "flows", served(verbs), holds, known).unwrap()
+        let served = Ok(served(verbs));
+        by_what_is_served("flows.example.com", "flows", served, holds, known).unwrap()
     }
 
     #[test]

@@ -113,12 +113,12 @@ pub(crate) async fn install(plane: &ControlPlane, values: &Chart) -> Result<Inst
     template.extend(more.iter().map(String::as_str));
     let rendered = plane.helm(&template, None).await?.success()?;
     // The controllers that would make Pods of the Deployment do not run here.
-    let mut manifests = String::new();
-    for name in std::iter::once(NAMESPACE).chain(values.watch_namespaces.iter().map(String::as_str))
-    {
-        manifests += &format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n");
-    }
-    manifests += &rendered;
+    let names = values.watch_namespaces.iter().map(String::as_str);
+    let namespaces: Vec<String> = std::iter::once(NAMESPACE)
+        .chain(names)
+        .map(|name| format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n"))
+        .collect();
+    let manifests = namespaces.concat() + &rendered;
     plane
         .kubectl(
             &["apply", "--server-side", "--filename=-"],

@@ -209,7 +209,7 @@ mod tests {
             }
         }
 
-        fn hear(&mut self, namespace: &str, event: Event<&str>) {
+        fn hear(&mut self, namespace: &str, event: &Event<&str>) {
             let object = |name: &str| named(namespace, name);
             let event = match event {
                 Event::Init => Event::Init,
@@ -223,11 +223,11 @@ mod tests {
         }
 
         fn list(&mut self, namespace: &str, names: &[&str]) {
-            self.hear(namespace, Event::Init);
+            self.hear(namespace, &Event::Init);
             for name in names {
-                self.hear(namespace, Event::InitApply(name));
+                self.hear(namespace, &Event::InitApply(name));
             }
-            self.hear(namespace, Event::InitDone);
+            self.hear(namespace, &Event::InitDone);
         }
 
         fn refuse(&mut self, namespace: &str) {
@@ -285,13 +285,13 @@ mod tests {
     fn what_changes_in_one_while_the_other_is_still_listed_is_not_lost() {
         let mut told = Told::new();
         told.list("a", &["1", "2", "3"]);
-        told.hear("b", Event::Init);
-        told.hear("a", Event::Apply("4"));
-        told.hear("a", Event::Delete("1"));
-        told.hear("a", Event::Delete("2"));
-        told.hear("a", Event::Apply("2"));
-        told.hear("b", Event::InitApply("1"));
-        told.hear("b", Event::InitDone);
+        told.hear("b", &Event::Init);
+        told.hear("a", &Event::Apply("4"));
+        told.hear("a", &Event::Delete("1"));
+        told.hear("a", &Event::Delete("2"));
+        told.hear("a", &Event::Apply("2"));
+        told.hear("b", &Event::InitApply("1"));
+        told.hear("b", &Event::InitDone);
         assert_eq!(told.knows(), ["a/2", "a/3", "a/4", "b/1"]);
         assert_eq!(told.events.last().unwrap(), "gone a/1");
     }
@@ -299,8 +299,8 @@ mod tests {
     #[test]
     fn a_list_that_broke_off_and_was_made_anew_counts_as_the_newer_one() {
         let mut told = Told::new();
-        told.hear("a", Event::Init);
-        told.hear("a", Event::InitApply("1"));
+        told.hear("a", &Event::Init);
+        told.hear("a", &Event::InitApply("1"));
         told.list("b", &[]);
         told.list("a", &["2"]);
         assert_eq!(told.knows(), ["a/2"]);
