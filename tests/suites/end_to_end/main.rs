@@ -50,6 +50,7 @@ mod targets;
 mod telemetry;
 mod throttling;
 mod tutorial;
+mod unwatched_secrets;
 mod users;
 mod webhook_unknowns;
 mod world;

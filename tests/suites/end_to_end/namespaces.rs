@@ -1,9 +1,13 @@
 //! The operator of some namespaces, with a Role in each and no right in the cluster.
 
+use std::time::Duration;
+
+use playground::control_plane::{ControlPlane, Options};
+use playground::operator_process::Signal;
 use serde_json::{Value, json};
 
 use crate::deletion::both_ready;
-use crate::world::{NAMESPACE, World, dataflow, secret, source};
+use crate::world::{NAMESPACE, World, changed, condition, dataflow, dataset, secret, source};
 
 const SOURCE: &str = "customeriosource/customer-io";
 const DATAFLOW: &str = "aepdataflow/customer-io-events";
@@ -128,11 +132,7 @@ async fn a_namespace_whose_rights_are_gone_does_not_hold_up_the_others() {
     kubectl_in(&world, SALES, &["delete", role], None).await;
     let before = world.stack.operator().pid();
     let mut pids = world.stack.operator().pids();
-    world
-        .stack
-        .operator()
-        .kill(playground::operator_process::Signal::KILL)
-        .unwrap();
+    world.stack.operator().kill(Signal::KILL).unwrap();
     pids.wait_for(|pid| *pid != before).await.unwrap();
     both_ready(&world).await;
     let log = std::fs::read_to_string(world.stack.operator().log_path()).unwrap();
@@ -140,5 +140,50 @@ async fn a_namespace_whose_rights_are_gone_does_not_hold_up_the_others() {
         .lines()
         .any(|line| line.contains("may not be watched") && line.contains(SALES));
     assert!(told, "{log}");
+
+    // A dataset does not go on a guess: a dataflow there may write into it.
+    let data = changed(dataset("data"), "/spec/deletionPolicy", json!("Delete"));
+    world.apply(&data).await;
+    world.wait_ready("aepdataset/data").await;
+    world
+        .kubectl(&["delete", "aepdataset/data", "--wait=false"])
+        .await;
+    let blocked = world
+        .wait_reason("aepdataset/data", "DeletionBlocked")
+        .await;
+    let message = condition(&blocked, "Ready")["message"].to_string();
+    assert!(
+        message.contains("list AepDataflows") && message.contains(SALES),
+        "{message}"
+    );
     world.end().await;
+}
+
+#[tokio::test]
+async fn without_an_owner_and_the_right_to_find_one_it_says_what_to_set() {
+    let plane = ControlPlane::start(Options::default()).await.unwrap();
+    let account = ["create", "serviceaccount", "powerless"];
+    plane
+        .kubectl(&account, None)
+        .await
+        .unwrap()
+        .success()
+        .unwrap();
+    let kubeconfig = plane.service_account_kubeconfig("default", "powerless");
+    let mut operator = tokio::process::Command::new(env!("CARGO_BIN_EXE_aep-operator"));
+    operator
+        .args([
+            "run",
+            "--listen=127.0.0.1:0",
+            "--watch-namespaces=marketing",
+        ])
+        .env("KUBECONFIG", kubeconfig.await.unwrap())
+        .kill_on_drop(true);
+    let ended = tokio::time::timeout(Duration::from_secs(60), operator.output());
+    let ended = ended.await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(!ended.status.success(), "{said}");
+    for words in ["kube-system", "set --owner-id", "forbidden"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
 }
