@@ -107,6 +107,45 @@ async fn both_are_looked_after_and_a_third_is_not_touched() {
     world.end().await;
 }
 
+async fn wait_orphans(world: &World, count: usize) {
+    let line = format!("aep_orphans {count}");
+    world
+        .wait_for(&line, async || {
+            let metrics = world.stack.metrics().await.ok()?;
+            metrics.lines().any(|it| it == line).then_some(())
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn what_another_operator_has_in_another_namespace_is_no_orphan() {
+    let world = of_two().await;
+    both_ready(&world).await;
+    apply_in(&world, SALES).await;
+    ready_in(&world, SALES).await;
+    let abandon = [
+        "annotate",
+        SOURCE,
+        DATAFLOW,
+        "aep-operator.dev/abandon=true",
+    ];
+    kubectl_in(&world, SALES, &abandon, None).await;
+    kubectl_in(&world, SALES, &["delete", SOURCE, DATAFLOW], None).await;
+    wait_orphans(&world, 3).await;
+    // Flow and source connection are of a namespace that is not looked after.
+    for kind in ["flow", "sourceConnection"] {
+        for object in world.objects(kind).await {
+            let description = object["description"].as_str().unwrap();
+            let elsewhere = description.replace("/sales/", "/elsewhere/");
+            let edit =
+                json!({"kind": kind, "id": object["id"], "merge": {"description": elsewhere}});
+            world.edit(edit).await;
+        }
+    }
+    wait_orphans(&world, 1).await;
+    world.end().await;
+}
+
 #[tokio::test]
 async fn uninstalled_definitions_leave_the_remote_objects() {
     let world = of_two().await;

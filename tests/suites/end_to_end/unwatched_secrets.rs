@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::deletion::both_ready;
-use crate::world::{World, secret};
+use crate::world::{World, secret, source};
 
 const SOURCE: &str = "customeriosource/customer-io";
 const DATAFLOW: &str = "aepdataflow/customer-io-events";
@@ -50,5 +50,22 @@ async fn what_goes_with_its_secret_needs_no_look() {
         .kubectl(&["delete", SECRET, SOURCE, DATAFLOW, "--timeout=60s"])
         .await;
     assert_eq!(world.ours().await, [] as [String; 0]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn one_that_was_made_anew_in_between_is_kept_before_it_is_used() {
+    let world = looking_every("30m").await;
+    both_ready(&world).await;
+    let free = r#"{"metadata": {"finalizers": null}}"#;
+    world
+        .kubectl(&["patch", SECRET, "--type=merge", "-p", free])
+        .await;
+    world.kubectl(&["delete", SECRET, "--timeout=20s"]).await;
+    world.apply(&secret("demo-client", "demo-secret")).await;
+    world.apply(&source("second")).await;
+    world.wait_ready("customeriosource/second").await;
+    let finalizers = &world.get(SECRET).await["metadata"]["finalizers"];
+    assert_eq!(*finalizers, json!(["aep-operator.dev/in-use"]));
     world.end().await;
 }
