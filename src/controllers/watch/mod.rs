@@ -1,24 +1,26 @@
 //! Watches of metadata, over all namespaces that are looked after.
 //!
 //! A watch that fails backs off by itself and says so, once until it works again. Its errors are not handed on: they would
-//! hold up every other trigger of a controller.
+//! hold up every other trigger of a controller. Only a controller's one watch of the whole cluster hands them on: while that
+//! fails, nothing else brings it on its way.
 
 mod merge;
 
 use std::fmt::Debug;
 use std::time::Duration;
 
-use futures::stream::{self, BoxStream, SelectAll, select_all};
+use futures::stream::{self, BoxStream, select_all};
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::NamespaceResourceScope;
 use kube::Resource;
-use kube::api::PartialObjectMeta;
+use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::utils::{Backoff, ResetTimerBackoff};
 use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use tracing::warn;
 
 use super::context::Context;
+use super::namespaces::Namespaces;
 use merge::Merge;
 
 /// A kind that can be watched in a namespace.
@@ -40,7 +42,13 @@ impl<K> Watched for K where
 /// All objects of a kind, as one watch of them would show them: for a store.
 pub(super) fn whole<K: Watched>(
     context: &Context,
-) -> impl Stream<Item = Result<Event<PartialObjectMeta<K>>, watcher::Error>> + Send + 'static {
+) -> BoxStream<'static, Result<Event<PartialObjectMeta<K>>, watcher::Error>> {
+    if context.namespaces == Namespaces::All {
+        let api: Api<PartialObjectMeta<K>> = Api::all(context.client.clone());
+        return watcher(api, watcher::Config::default())
+            .backoff(watch_backoff())
+            .boxed();
+    }
     let (namespaces, watches) = watches::<K>(context);
     let mut merge = Merge::new(namespaces.into_iter().map(Option::unwrap_or_default));
     watches
@@ -51,6 +59,7 @@ pub(super) fn whole<K: Watched>(
             })
         })
         .map(Ok)
+        .boxed()
 }
 
 /// Every object of a kind that comes, changes or goes.
@@ -67,9 +76,7 @@ pub(super) fn touched<K: Watched>(
 type Heard<K> = (usize, Option<Event<PartialObjectMeta<K>>>);
 
 /// A watch for each namespace, and what they bring.
-fn watches<K: Watched>(
-    context: &Context,
-) -> (Vec<Option<String>>, SelectAll<BoxStream<'static, Heard<K>>>) {
+fn watches<K: Watched>(context: &Context) -> (Vec<Option<String>>, BoxStream<'static, Heard<K>>) {
     let apis = context
         .namespaces
         .apis::<PartialObjectMeta<K>>(&context.client);
@@ -97,7 +104,11 @@ fn watches<K: Watched>(
             })
             .boxed()
     });
-    let watches = select_all(watches.collect::<Vec<_>>());
+    let mut watches: Vec<_> = watches.collect();
+    let watches = match watches.len() {
+        1 => watches.remove(0),
+        _ => select_all(watches).boxed(),
+    };
     (namespaces, watches)
 }
 
