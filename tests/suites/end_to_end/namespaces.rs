@@ -218,7 +218,7 @@ async fn without_an_owner_and_the_right_to_find_one_it_says_what_to_set() {
         ])
         .env("KUBECONFIG", kubeconfig.await.unwrap())
         .kill_on_drop(true);
-    let ended = tokio::time::timeout(Duration::from_secs(60), operator.output());
+    let ended = tokio::time::timeout(Duration::from_mins(1), operator.output());
     let ended = ended.await.unwrap().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr);
     assert!(!ended.status.success(), "{said}");
