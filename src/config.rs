@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::controllers::context::Settings;
+use crate::controllers::namespaces::Namespaces;
 use crate::customer_io::Addresses;
 use crate::leader::TermsError;
 use crate::plan::pace::Bounds;
@@ -59,6 +60,10 @@ pub struct RunArgs {
     /// Owner in the markers of remote objects. Default: the uid of the namespace kube-system.
     #[arg(long, env = "AEP_OPERATOR_OWNER_ID", value_parser = owner_id)]
     pub owner_id: Option<String>,
+    /// Namespaces whose resources are looked after, such as marketing,sales: rights in these are enough then, and
+    /// --owner-id is needed where kube-system cannot be read. Default: all, by rights in the whole cluster.
+    #[arg(long, env = "AEP_OPERATOR_WATCH_NAMESPACES", value_name = "NAMES")]
+    pub watch_namespaces: Option<Namespaces>,
     /// Limit of one call to Adobe or Customer.io.
     #[arg(long, env = "AEP_OPERATOR_REQUEST_TIMEOUT", default_value = "30s", value_parser = duration)]
     pub request_timeout: Duration,
@@ -98,6 +103,15 @@ pub struct RunArgs {
         action = clap::ArgAction::Set
     )]
     pub protect_secrets: bool,
+    /// See at once that a Secret changes, by a watch. `false`: Secrets are only read by name, when a resource is looked at
+    /// and every drift interval.
+    #[arg(
+        long,
+        env = "AEP_OPERATOR_WATCH_SECRETS",
+        default_value_t = true,
+        action = clap::ArgAction::Set
+    )]
+    pub watch_secrets: bool,
     /// Form of log lines.
     #[arg(long, env = "AEP_OPERATOR_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
@@ -163,11 +177,17 @@ impl RunArgs {
         Ok(Addresses::new(us, eu)?)
     }
 
+    /// Where resources are looked after.
+    pub fn namespaces(&self) -> Namespaces {
+        self.watch_namespaces.clone().unwrap_or_default()
+    }
+
     /// What reconciles need to know.
     pub fn settings(&self) -> Settings {
         Settings {
             create_settle: self.create_settle,
             protect_secrets: self.protect_secrets,
+            watch_secrets: self.watch_secrets,
             drift_interval: self.drift_interval,
             runs_interval: self.runs_interval,
             subscription_pause: self.subscription_pause,
@@ -316,6 +336,19 @@ mod tests {
         assert_eq!(
             regions,
             Addresses::new(Addresses::US, Addresses::EU).unwrap()
+        );
+    }
+
+    #[test]
+    fn all_namespaces_are_watched_unless_some_are_named() {
+        assert_eq!(parse(&[]).namespaces(), Namespaces::All);
+        let two = parse(&["--watch-namespaces=a,b"]).namespaces();
+        assert!(two.contains("a") && two.contains("b") && !two.contains("c"));
+        let empty = ["aep-operator", "run", "--watch-namespaces="];
+        let refused = Cli::try_parse_from(empty).unwrap_err().to_string();
+        assert!(
+            refused.contains("leave the option out for all"),
+            "{refused}"
         );
     }
 

@@ -18,11 +18,13 @@ use crate::controllers::context::{Context, Settings, Side, Suspicions, Watched};
 use crate::controllers::drift::{self, Watch};
 use crate::controllers::events::Events;
 use crate::controllers::inventory::Inventory;
+use crate::controllers::namespaces::Namespaces;
 use crate::controllers::record::LIMIT;
 use crate::controllers::retries::Retries;
 use crate::controllers::rotation::Rotations;
 use crate::controllers::runs;
 use crate::controllers::secrets::Secrets;
+use crate::controllers::uninstalled::Going;
 use crate::controllers::webhooks::{Webhooks, watch};
 use crate::controllers::{self, Wakes};
 use crate::customer_io::{Addresses, CustomerIo};
@@ -46,6 +48,8 @@ pub struct Parts {
     pub customer_io: Addresses,
     /// Owner in markers.
     pub owner: String,
+    /// Where resources are looked after.
+    pub namespaces: Namespaces,
     /// Name of this process in Events and in the election.
     pub instance: Option<String>,
     /// Limit of one call to Adobe.
@@ -86,6 +90,7 @@ impl Operator {
             endpoints,
             customer_io,
             owner,
+            namespaces,
             instance,
             request_timeout,
             bounds,
@@ -141,6 +146,8 @@ impl Operator {
             platform,
             customer_io: CustomerIo::new(service, customer_io, app_api),
             owner,
+            namespaces,
+            going: Going::default(),
             secrets: Secrets::new(settings.protect_secrets, look),
             rotations: Rotations::default(),
             settings,
@@ -158,14 +165,7 @@ impl Operator {
             datasets: Side::new(dataset_retries, wake_datasets),
             dataflows: Side::new(dataflow_retries, wake_dataflows),
         });
-        // Weak, because the platform counts its calls in the metrics: neither would ever go.
-        let tokens = Arc::downgrade(&context);
-        metrics.calls.ask_about_tokens(Box::new(move || {
-            let end = tokens.upgrade()?.platform.first_token_end()?;
-            let left = end.saturating_duration_since(Instant::now());
-            let now = clock.exact().as_duration();
-            Some(now.as_secs_f64() + left.as_secs_f64())
-        }));
+        tell_of_tokens(&context);
         Self {
             context,
             wakes: Wakes {
@@ -235,6 +235,18 @@ impl Operator {
         let (held, ()) = futures::join!(leading, acting);
         held
     }
+}
+
+/// When the first token ends is asked when metrics are. Weak, because the platform counts its calls in the metrics:
+/// neither would ever go.
+fn tell_of_tokens(context: &Arc<Context>) {
+    let (asked, clock) = (Arc::downgrade(context), context.clock);
+    context.metrics.calls.ask_about_tokens(Box::new(move || {
+        let end = asked.upgrade()?.platform.first_token_end()?;
+        let left = end.saturating_duration_since(Instant::now());
+        let now = clock.exact().as_duration();
+        Some(now.as_secs_f64() + left.as_secs_f64())
+    }));
 }
 
 /// Counts calls, and takes the end of one that a reconcile made for progress.

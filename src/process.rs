@@ -58,6 +58,7 @@ pub async fn run(args: RunArgs, log: LogFilter) -> anyhow::Result<()> {
         endpoints,
         customer_io,
         owner,
+        namespaces: args.namespaces(),
         instance: std::env::var("POD_NAME").ok(),
         request_timeout: args.request_timeout,
         bounds,
@@ -121,7 +122,8 @@ async fn kubernetes() -> anyhow::Result<Client> {
 
 async fn cluster_uid(client: &Client) -> anyhow::Result<String> {
     let system = within(Api::<Namespace>::all(client.clone()).get("kube-system")).await.context(
-        "reading the namespace kube-system, whose uid marks what is ours in AEP; allow it or set --owner-id",
+        "cannot read the namespace kube-system, whose uid marks what is ours in AEP: allow that, or set --owner-id to a \
+         name that no other cluster uses and that never changes",
     )?;
     system
         .uid()

@@ -20,10 +20,12 @@ use super::dependencies::{Dependencies, Dependency, Key};
 use super::drift::Watch;
 use super::events::Events;
 use super::inventory::Inventory;
+use super::namespaces::Namespaces;
 use super::retries::Retries;
 use super::rotation::Rotations;
 use super::runs;
 use super::secrets::Secrets;
+use super::uninstalled::Going;
 use super::webhooks::Webhooks;
 
 /// What every reconcile of this process shares.
@@ -38,6 +40,8 @@ pub struct Context {
     pub events: Events,
     /// Owner in markers.
     pub owner: String,
+    /// Where resources are looked after.
+    pub namespaces: Namespaces,
     /// Settings from the command line.
     pub settings: Settings,
     /// The time of day.
@@ -48,6 +52,8 @@ pub struct Context {
     pub stop: CancellationToken,
     /// Since when this process has known creations under way.
     pub journal: Watched,
+    /// Since when this process has known resources to be going.
+    pub going: Going,
     /// The Secrets in use.
     pub secrets: Secrets,
     /// Which of their credentials worked last.
@@ -79,6 +85,13 @@ impl Context {
             .iter()
             .any(|side| side.dependencies.has_dependents(secret))
     }
+
+    /// The Secrets that resources name.
+    pub fn named_secrets(&self) -> BTreeSet<Key> {
+        let sides = [&self.sources, &self.datasets, &self.dataflows];
+        let named = sides.iter().flat_map(|side| side.dependencies.secrets());
+        named.collect()
+    }
 }
 
 /// Settings that reconciles need.
@@ -88,6 +101,8 @@ pub struct Settings {
     pub create_settle: Duration,
     /// Whether Secrets in use are kept from going before what needs them.
     pub protect_secrets: bool,
+    /// Whether Secrets are watched; else they are looked at by name, every drift interval.
+    pub watch_secrets: bool,
     /// Between two looks for changes made elsewhere.
     pub drift_interval: Duration,
     /// Between two looks at the runs of flows.

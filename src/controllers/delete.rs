@@ -5,15 +5,12 @@
 
 use std::time::Duration;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
-use kube::api::{Api, PartialObjectMeta};
 use tracing::info;
 
+use crate::plan::journal;
 use crate::plan::marker::Identity;
 use crate::plan::{Failure, RemoteKind, Step};
-use crate::plan::{deletion, journal};
 use crate::resources::conditions::Reason;
 use crate::resources::lifecycle::DeletionPolicy;
 use crate::resources::{ABANDON, PROTECT};
@@ -29,8 +26,9 @@ use super::inventory::Scope;
 use super::managed::ManagedStatus as _;
 use super::next::Next;
 use super::reconcile::{Kind, Observed, elsewhere, forget, identity, inputs, renew_rights, unsent};
-use super::record::{Record, RecordError, within};
+use super::record::{Record, RecordError};
 use super::remotes::Remotes;
+use super::uninstalled::{Uninstalled, uninstalled};
 
 /// Takes one step back: what is left is deleted, or it is said why not.
 pub(super) async fn delete<K: Kind>(
@@ -59,14 +57,15 @@ pub(super) async fn delete<K: Kind>(
         let why = format!("as the annotation {ABANDON} asks");
         return let_go(context, key, record, "Abandoned", &why).await;
     }
-    match uninstalled::<K>(context, &resource).await? {
-        Ok(false) => {}
-        Ok(true) => {
+    match uninstalled(context, key, &resource, !holdings.is_empty()).await? {
+        Uninstalled::No => {}
+        Uninstalled::Later(rest) => return Ok(Next::After(rest)),
+        Uninstalled::Yes => {
             let name = K::crd_name();
             let why = format!("because the CustomResourceDefinition {name} is being deleted");
             return let_go(context, key, record, "Uninstalled", &why).await;
         }
-        Err(failure) => {
+        Uninstalled::Unknown(failure) => {
             let inputs = inputs(&resource, &[]);
             return conclude(context, key, &mut record, Some(failure.into()), inputs).await;
         }
@@ -161,34 +160,6 @@ fn in_use_elsewhere(scope: &Scope, identity: &Identity, end: End) -> End {
             }
         }
         end => end,
-    }
-}
-
-/// Whether the resource goes only because its kind is being uninstalled: read live, before anything is
-/// deleted. The inner error: it cannot be known, and what may be a running dataflow is not deleted on a
-/// guess.
-async fn uninstalled<K: Kind>(
-    context: &Context,
-    resource: &K,
-) -> Result<Result<bool, Failure>, RecordError> {
-    let name = K::crd_name();
-    let api: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(context.client.clone());
-    let time = |meta: &ObjectMeta| meta.deletion_timestamp.as_ref().map(|time| time.0);
-    match within(api.get_opt(name)).await {
-        Ok(Some(definition)) => Ok(Ok(deletion::uninstalled(
-            time(resource.meta()),
-            time(&definition.metadata),
-        ))),
-        Ok(None) => Ok(Ok(true)),
-        Err(RecordError::Kube(error)) if matches!(&*error, kube::Error::Api(status) if status.is_forbidden()) =>
-        {
-            let message = format!(
-                "The operator may not read the CustomResourceDefinition {name}, so it cannot know whether its kind is \
-                 only being uninstalled. Give it the rights of its chart."
-            );
-            Ok(Err(Failure::stalled(Reason::DeletionBlocked, message)))
-        }
-        Err(error) => Err(error),
     }
 }
 

@@ -115,6 +115,17 @@ impl Dependencies {
         index.of.get(dependent).map(|registered| registered.number)
     }
 
+    /// The Secrets that somebody depends on.
+    pub fn secrets(&self) -> Vec<Key> {
+        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = index.dependents.keys();
+        let secrets = named.filter_map(|it| match it {
+            Dependency::Secret(key) => Some(key.clone()),
+            Dependency::Source(_) | Dependency::Dataset(_) => None,
+        });
+        secrets.collect()
+    }
+
     /// Who depends on `dependency`.
     pub fn dependents(&self, dependency: &Dependency) -> Vec<Key> {
         let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);

@@ -197,7 +197,10 @@ fn report_orphans(context: &Context, scope: &Scope, key: &ScopeKey) {
         };
         for (id, namespace, name) in scope.owned(kind, &context.owner) {
             let resource = Key::new(namespace, name);
-            if !side.dependencies.knows(&resource) {
+            // What is in another namespace is another operator's to know.
+            if context.namespaces.contains(&resource.namespace)
+                && !side.dependencies.knows(&resource)
+            {
                 orphans.push((kind, id, resource));
             }
         }

@@ -18,10 +18,12 @@
 //! | [`managed`] | what the engine needs to know of a kind |
 //! | [`customer_io_source`], [`aep_dataset`], [`aep_dataflow`] | what differs: one folder a kind |
 //! | `delete`, [`deletion`] | the way back, the same for every kind: the road, and the subject on it |
+//! | [`uninstalled`] | whether a resource goes only because its kind does |
 //! | [`app_api_key`] | Secret to a workspace of Customer.io |
 //! | [`credentials`], [`rotation`] | Secret to credentials; new ones are tried before the old are dropped |
 //! | [`secrets`] | keeps a Secret until what needs it is gone |
 //! | [`dependencies`], [`retries`] | who is woken by what, and when a try is due |
+//! | [`namespaces`], `watch` | where resources are looked after; the watches there, several merged into one |
 //! | `run`, `ending` | the controllers as they run: metadata watches in, reconciles out; and how they end |
 //! | `next` | what becomes of a resource after a reconcile |
 //! | [`events`], [`context`] | what `kubectl describe` shows, and what reconciles share |
@@ -47,6 +49,7 @@ pub mod events;
 pub mod execute;
 pub mod inventory;
 pub mod managed;
+pub mod namespaces;
 mod next;
 pub mod preflight;
 pub mod reconcile;
@@ -60,6 +63,8 @@ pub mod runs;
 pub mod secrets;
 mod turn;
 mod twins;
+pub mod uninstalled;
+mod watch;
 pub mod webhooks;
 
 pub use run::{Wakes, run};

@@ -362,7 +362,10 @@ async fn hold(
 ) -> Result<Option<Failure>, RecordError> {
     for name in access.secrets() {
         let secret = Key::new(&key.namespace, name);
-        if let Some(failure) = context.secrets.hold(&context.client, &secret).await? {
+        let held = context
+            .secrets
+            .hold(&context.client, &secret, access.is_held());
+        if let Some(failure) = held.await? {
             return Ok(Some(failure));
         }
     }
@@ -457,6 +460,7 @@ pub(super) fn forget<K: Kind>(context: &Context, key: &Key) {
     }
     context.secrets.dropped(context, dropped);
     context.drift.forget(K::WORD, key);
+    context.going.forget(K::WORD, key);
     K::unwatch(context, key);
     side.retries.clear(key);
 }

@@ -79,6 +79,11 @@ pub async fn within<T>(
     }
 }
 
+/// Whether the API server refused because a right is missing.
+pub fn is_forbidden(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_forbidden())
+}
+
 /// What a write is for, which decides what a conflict means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {

@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::mpsc::UnboundedReceiver;
-use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::controller::{Action, Config, Error};
 use kube::runtime::reflector::{self, ObjectRef};
-use kube::runtime::utils::{Backoff, ResetTimerBackoff};
 use kube::runtime::{Controller, WatchStreamExt as _, watcher};
 use kube::{Resource, ResourceExt as _};
 use tokio::time::Instant;
@@ -32,6 +31,7 @@ use super::reconcile::{Kind, after_error, forget, reconcile};
 use super::record::{RecordError, within};
 use super::retries::Inputs;
 use super::secrets::{self, Look};
+use super::watch::{self, watch_backoff};
 
 /// Reconciles of one controller at the same time.
 const CONCURRENCY: u16 = 32;
@@ -107,6 +107,11 @@ pub async fn run(
         }
     };
     let in_use = secrets::run(&context, wakes.secrets, &stop);
+    let polled = async {
+        if !context.settings.watch_secrets {
+            secrets::poll::run(&context, &stop).await;
+        }
+    };
     let turns = async {
         tokio::select! {
             biased;
@@ -116,7 +121,9 @@ pub async fn run(
             ) => {}
         }
     };
-    futures::join!(sources, datasets, dataflows, in_use, readiness, turns);
+    futures::join!(
+        sources, datasets, dataflows, in_use, polled, readiness, turns
+    );
 }
 
 /// A controller whose own watch is of metadata, without what nobody reads, and silent about the
@@ -126,11 +133,9 @@ fn controller<K: Kind>(
     wakes: UnboundedReceiver<Key>,
     stop: &CancellationToken,
 ) -> Controller<PartialObjectMeta<K>> {
-    let api: Api<PartialObjectMeta<K>> = Api::all(shared.context.client.clone());
     let (changed, woken) = (shared.line.clone(), shared.line.clone());
     let (reader, writer) = reflector::store();
-    let triggers = watcher(api, watcher::Config::default())
-        .backoff(watch_backoff())
+    let triggers = watch::whole::<K>(&shared.context)
         .modify(prune)
         .reflect(writer)
         .filter_map(async |event| event.map(one).transpose())
@@ -163,32 +168,6 @@ fn one<K>(event: watcher::Event<PartialObjectMeta<K>>) -> Option<PartialObjectMe
     }
 }
 
-/// kube's own pace after a failed watch, without its jitter: that comes from a source of chance that cannot be
-/// given, and one leader has nobody to keep out of step with.
-fn watch_backoff() -> impl Backoff + 'static {
-    ResetTimerBackoff::new(Doubling::default(), Duration::from_mins(2))
-}
-
-/// 0.8 s, 1.6 s and so on up to 30 s.
-#[derive(Debug, Default)]
-struct Doubling(u32);
-
-impl Iterator for Doubling {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        let wait = Duration::from_millis(800).saturating_mul(2u32.saturating_pow(self.0));
-        self.0 = (self.0 + 1).min(16);
-        Some(wait.min(Duration::from_secs(30)))
-    }
-}
-
-impl Backoff for Doubling {
-    fn reset(&mut self) {
-        self.0 = 0;
-    }
-}
-
 fn prune<K>(object: &mut PartialObjectMeta<K>) {
     object.metadata.managed_fields = None;
     if let Some(annotations) = &mut object.metadata.annotations {
@@ -214,7 +193,10 @@ fn on_secrets<K: Kind>(
     and: impl Fn(&Context, &PartialObjectMeta<Secret>) + Send + Sync + 'static,
 ) -> Controller<PartialObjectMeta<K>> {
     let of_mapper = Arc::clone(shared);
-    controller.watches_stream(touched::<Secret>(&shared.context), move |secret| {
+    if !shared.context.settings.watch_secrets {
+        return controller;
+    }
+    controller.watches_stream(watch::touched::<Secret>(&shared.context), move |secret| {
         and(&of_mapper.context, &secret);
         dependents::<K>(&of_mapper, &Dependency::Secret(key_of(&secret)))
     })
@@ -232,7 +214,7 @@ fn on_sources(
 ) -> Controller<PartialObjectMeta<AepDataflow>> {
     let of_mapper = Arc::clone(shared);
     controller.watches_stream(
-        touched::<CustomerIoSource>(&shared.context),
+        watch::touched::<CustomerIoSource>(&shared.context),
         move |source| dependents::<AepDataflow>(&of_mapper, &Dependency::Source(key_of(&source))),
     )
 }
@@ -242,31 +224,12 @@ fn on_datasets(
     shared: &Arc<Shared>,
 ) -> Controller<PartialObjectMeta<AepDataflow>> {
     let of_mapper = Arc::clone(shared);
-    controller.watches_stream(touched::<AepDataset>(&shared.context), move |dataset| {
-        dependents::<AepDataflow>(&of_mapper, &Dependency::Dataset(key_of(&dataset)))
-    })
-}
-
-/// Metadata of every object of a kind that comes, changes or goes. A watch that fails backs off by
-/// itself and says so; handed on, its errors would hold up every other trigger of the controller.
-fn touched<O>(
-    context: &Context,
-) -> impl Stream<Item = Result<PartialObjectMeta<O>, watcher::Error>> + Send + 'static
-where
-    O: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + Sync + 'static,
-{
-    let api: Api<PartialObjectMeta<O>> = Api::all(context.client.clone());
-    let objects = watcher(api, watcher::Config::default())
-        .backoff(watch_backoff())
-        .touched_objects();
-    objects.filter_map(async |object| {
-        object
-            .inspect_err(
-                |error| warn!(kind = &*O::kind(&()), %error, "watch fails; it is tried again"),
-            )
-            .ok()
-            .map(Ok)
-    })
+    controller.watches_stream(
+        watch::touched::<AepDataset>(&shared.context),
+        move |dataset| {
+            dependents::<AepDataflow>(&of_mapper, &Dependency::Dataset(key_of(&dataset)))
+        },
+    )
 }
 
 fn dependents<K: Kind>(shared: &Shared, on: &Dependency) -> Vec<ObjectRef<PartialObjectMeta<K>>> {

@@ -2,15 +2,17 @@
 //! [`crate::plan::secret_use`] decides.
 //!
 //! Watches and reconciles say that a Secret deserves a look ([`Secrets::saw`], [`Secrets::dropped`]); one task takes the looks one after the other and decides each from live reads.
+//! Where Secrets are not watched, [`poll`] says so, later.
 //! A reconcile has the finalizer put on before its first creation ([`Secrets::hold`]).
 //!
 //! # Guarantees
 //!
 //! - The finalizer stands before the first remote object is made with a Secret.
 //! - It is put on and taken off by what live lists say, so neither a crash nor a stale cache loses or
-//!   forgets one: after a start every Secret that carries it is looked at again.
+//!   forgets one: after a start every Secret that carries it is looked at again, if Secrets are watched; else those
+//!   that a resource names.
 //! - Of a Secret nothing but metadata is read here, and nothing but this finalizer is written.
-//! - In steady state there is no call.
+//! - In steady state there is no call but those of [`poll`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -34,7 +36,9 @@ use crate::resources::{AepDataflow, AepDataset, CustomerIoSource, FINALIZER, IN_
 use super::context::Context;
 use super::dependencies::{Dependency, Key};
 use super::reconcile::Kind;
-use super::record::{RecordError, within};
+use super::record::{RecordError, is_forbidden, within};
+
+pub mod poll;
 
 /// After a start, until every resource has had its first reconcile and the index knows who uses what.
 const SETTLED: Duration = Duration::from_secs(30);
@@ -111,11 +115,17 @@ impl Secrets {
     }
 
     /// Before a resource with our finalizer makes its first remote object with a Secret: the Secret
-    /// stays from now on. A reason not to go on, if it is being deleted already.
-    pub async fn hold(&self, client: &Client, key: &Key) -> Result<Option<Failure>, RecordError> {
+    /// stays from now on. A reason not to go on, if it is being deleted already. `seen`: whether it carried the finalizer
+    /// when it was read just now.
+    pub async fn hold(
+        &self,
+        client: &Client,
+        key: &Key,
+        seen: bool,
+    ) -> Result<Option<Failure>, RecordError> {
         // Whoever takes it off takes it out of here first and then lists who has our finalizer, as this
         // resource has.
-        if !self.protect || self.known().held.contains(key) {
+        if !self.protect || (seen && self.known().held.contains(key)) {
             return Ok(None);
         }
         let _changing = self.changing.lock().await;
@@ -381,10 +391,6 @@ fn is_held(secret: &PartialObjectMeta<Secret>) -> bool {
 
 fn is_going<K>(object: &PartialObjectMeta<K>) -> bool {
     object.metadata.deletion_timestamp.is_some()
-}
-
-fn is_forbidden(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.is_forbidden())
 }
 
 fn going(name: &str) -> Failure {

@@ -98,7 +98,8 @@ impl Readiness {
             Standing::Leading { .. } if self.listed.is_cancelled() => (StatusCode::OK, "ok\n"),
             Standing::StandingBy => (StatusCode::OK, "ok: standing by, another replica leads\n"),
             Standing::Leading { .. } => not_yet(
-                "the custom resources have not all been listed yet: are the CRDs installed?\n",
+                "the custom resources have not all been listed yet: are the CRDs installed, and may the operator list \
+                 them? The log says why\n",
             ),
             Standing::Starting => not_yet(
                 "the Lease of the leader election has not been read yet; the log says why\n",

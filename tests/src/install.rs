@@ -19,6 +19,27 @@ pub(crate) const RELEASE: &str = "aep-operator";
 /// The longest RBAC may take until it is in force.
 const IN_FORCE_LIMIT: Duration = Duration::from_mins(1);
 
+/// What differs from the chart's default values.
+#[derive(Clone, Debug, Default)]
+pub struct Chart {
+    /// Arguments of helm, such as `--set=secrets.protect=false`.
+    pub values: Vec<String>,
+    /// Its `watchNamespaces`; they are made before.
+    pub watch_namespaces: Vec<String>,
+}
+
+impl Chart {
+    /// All arguments of helm.
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments = self.values.clone();
+        if !self.watch_namespaces.is_empty() {
+            let names = self.watch_namespaces.join(",");
+            arguments.push(format!("--set=watchNamespaces={{{names}}}"));
+        }
+        arguments
+    }
+}
+
 /// What the operator of the chart is run with.
 #[derive(Debug)]
 pub(crate) struct Installed {
@@ -85,11 +106,11 @@ pub struct Release {
     pub definitions: String,
 }
 
-/// Installs the chart with its default values; returns once definitions and rights are in force.
-pub(crate) async fn install(plane: &ControlPlane) -> Result<Installed> {
+/// Installs the chart; returns once definitions and rights are in force.
+pub(crate) async fn install(plane: &ControlPlane, values: &Chart) -> Result<Installed> {
     let chart = repository::chart();
     let chart = utf8(&chart)?;
-    let template = [
+    let mut template = vec![
         "template",
         RELEASE,
         chart,
@@ -97,11 +118,16 @@ pub(crate) async fn install(plane: &ControlPlane) -> Result<Installed> {
         NAMESPACE,
         "--skip-tests",
     ];
+    let more = values.arguments();
+    template.extend(more.iter().map(String::as_str));
     let rendered = plane.helm(&template, None).await?.success()?;
     // The controllers that would make Pods of the Deployment do not run here.
-    let manifests = format!(
-        "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {NAMESPACE}}}\n---\n{rendered}"
-    );
+    let names = values.watch_namespaces.iter().map(String::as_str);
+    let namespaces: Vec<String> = std::iter::once(NAMESPACE)
+        .chain(names)
+        .map(|name| format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n"))
+        .collect();
+    let manifests = namespaces.concat() + &rendered;
     plane
         .kubectl(
             &["apply", "--server-side", "--filename=-"],
@@ -110,7 +136,7 @@ pub(crate) async fn install(plane: &ControlPlane) -> Result<Installed> {
         .await?
         .success()
         .context("cannot install the chart")?;
-    in_force(plane).await
+    in_force(plane, &values.watch_namespaces).await
 }
 
 /// Has helm install another chart.
@@ -133,13 +159,13 @@ pub(crate) async fn install_release(plane: &ControlPlane, release: &Release) -> 
         "--create-namespace",
     ];
     plane.helm(&helm, None).await?.success()?;
-    in_force(plane).await
+    in_force(plane, &[]).await
 }
 
 /// Waits until definitions and rights are in force; what the operator is run with.
-async fn in_force(plane: &ControlPlane) -> Result<Installed> {
+async fn in_force(plane: &ControlPlane, namespaces: &[String]) -> Result<Installed> {
     let (kubeconfig, (), container) = tokio::try_join!(
-        rights(plane),
+        rights(plane, namespaces),
         definitions_served(plane),
         operator_container(plane)
     )?;
@@ -175,20 +201,19 @@ async fn operator_container(plane: &ControlPlane) -> Result<Container> {
     serde_json::from_str(&container).context("the chart's Deployment is not as expected")
 }
 
-/// The kubeconfig of the chart's ServiceAccount, once it may do what the chart grants.
-async fn rights(plane: &ControlPlane) -> Result<PathBuf> {
+/// The kubeconfig of the chart's ServiceAccount, once it may do what the chart grants: in these namespaces, or everywhere.
+async fn rights(plane: &ControlPlane, namespaces: &[String]) -> Result<PathBuf> {
     let kubeconfig = plane.service_account_kubeconfig(NAMESPACE, RELEASE).await?;
     // The authorizer learns of a binding by watch; an operator started before would meet a 403.
-    may(
-        plane,
-        &kubeconfig,
-        &[
-            "watch",
-            "customeriosources.aep-operator.dev",
-            "--all-namespaces",
-        ],
-    )
-    .await?;
+    let watch = ["watch", "customeriosources.aep-operator.dev"];
+    if namespaces.is_empty() {
+        let everywhere = [&watch[..], &["--all-namespaces"]].concat();
+        may(plane, &kubeconfig, &everywhere).await?;
+    }
+    for namespace in namespaces {
+        let there = [&watch[..], &["--namespace", namespace]].concat();
+        may(plane, &kubeconfig, &there).await?;
+    }
     let lease = format!("leases.coordination.k8s.io/{RELEASE}");
     may(
         plane,

@@ -20,7 +20,7 @@ use crate::{
     story::Story,
 };
 
-pub use crate::install::Release;
+pub use crate::install::{Chart, Release};
 
 /// The longest the operator may take until it is ready.
 const READY_LIMIT: Duration = Duration::from_mins(1);
@@ -49,6 +49,8 @@ pub struct StackOptions {
     pub control_plane: control_plane::Options,
     /// What is installed; none: this checkout's chart.
     pub release: Option<Release>,
+    /// What of the chart is not as by default.
+    pub chart: Chart,
     /// Who is told what happens.
     pub story: Story,
 }
@@ -65,6 +67,7 @@ impl StackOptions {
             emulator: aep_emulator::Options::default(),
             control_plane: control_plane::Options::default(),
             release: None,
+            chart: Chart::default(),
             story: Story::silent(),
         }
     }
@@ -101,7 +104,7 @@ impl Stack {
             emulator.url()
         ));
         let installed = match &options.release {
-            None => install(&control_plane).await?,
+            None => install(&control_plane, &options.chart).await?,
             Some(release) => install_release(&control_plane, release).await?,
         };
         story.step(

@@ -1,6 +1,6 @@
 //! What an `AepDataset` depends on: its Secret, and, when it goes, the dataflows that still write into it.
 
-use kube::api::{Api, ListParams};
+use kube::api::ListParams;
 use kube::{Resource as _, ResourceExt as _};
 
 use crate::controllers::context::Context;
@@ -8,7 +8,7 @@ use crate::controllers::credentials::{self, Access};
 use crate::controllers::engine::End;
 use crate::controllers::managed::ManagedStatus as _;
 use crate::controllers::reconcile::Observed;
-use crate::controllers::record::{RecordError, within};
+use crate::controllers::record::{RecordError, is_forbidden, within};
 use crate::plan::Failure;
 use crate::plan::pace::Pace;
 use crate::resources::conditions::Reason;
@@ -34,7 +34,10 @@ pub async fn access(
 
 /// The dataflows that keep this dataset from being deleted: their records land in it.
 pub async fn in_use(context: &Context, dataset: &AepDataset) -> Result<Option<End>, RecordError> {
-    let into_it = dataflows_into(context, dataset).await?;
+    let into_it = match dataflows_into(context, dataset).await? {
+        Ok(found) => found,
+        Err(failure) => return Ok(Some(failure.into())),
+    };
     let staying: Vec<String> = into_it
         .iter()
         .filter(|dataflow| dataflow.meta().deletion_timestamp.is_none())
@@ -80,20 +83,39 @@ fn listed(names: &[String]) -> String {
 }
 
 /// The dataflows into this dataset that have, or may have, something in AEP: those that name this resource, and, where
-/// the dataset goes with it, those of any namespace that write into that by its id or name.
+/// the dataset goes with it, those of any namespace that is looked after that write into that by its id or name. The inner
+/// error: they cannot be known.
 async fn dataflows_into(
     context: &Context,
     dataset: &AepDataset,
-) -> Result<Vec<AepDataflow>, RecordError> {
-    let api: Api<AepDataflow> = Api::all(context.client.clone());
-    let mut found = match within(api.list(&ListParams::default())).await {
-        Ok(list) => list.items,
-        // The definition of dataflows was uninstalled, and with it every dataflow.
-        Err(RecordError::Gone) => Vec::new(),
-        Err(error) => return Err(error),
-    };
+) -> Result<Result<Vec<AepDataflow>, Failure>, RecordError> {
+    let mut found = Vec::new();
+    for (namespace, api) in context.namespaces.apis::<AepDataflow>(&context.client) {
+        match within(api.list(&ListParams::default())).await {
+            Ok(list) => found.extend(list.items),
+            // The definition of dataflows was uninstalled, and with it every dataflow.
+            Err(RecordError::Gone) => {}
+            Err(RecordError::Kube(error)) if is_forbidden(&error) => {
+                return Ok(Err(hidden(namespace.as_deref())));
+            }
+            Err(error) => return Err(error),
+        }
+    }
     found.retain(|dataflow| writes_into(dataflow, dataset));
-    Ok(found)
+    Ok(Ok(found))
+}
+
+/// Dataflows that may write into the dataset cannot be seen, so it stays.
+fn hidden(namespace: Option<&str>) -> Failure {
+    let place = namespace.map_or_else(
+        || "in the cluster".to_owned(),
+        |name| format!("in namespace \"{name}\""),
+    );
+    let message = format!(
+        "The operator may not list AepDataflows {place}, so it cannot know whether one writes into this dataset. Give it \
+         the rights of its chart there; or, if that namespace is gone, take it off --watch-namespaces."
+    );
+    Failure::stalled(Reason::DeletionBlocked, message)
 }
 
 fn writes_into(dataflow: &AepDataflow, dataset: &AepDataset) -> bool {

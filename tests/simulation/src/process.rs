@@ -137,6 +137,7 @@ impl Replica {
             customer_io: Addresses::new("http://127.0.0.1:1", "http://127.0.0.1:1")
                 .expect("loopback addresses are fine"),
             owner: OWNER.to_owned(),
+            namespaces: self.args.namespaces(),
             instance: Some(format!("replica-{}", self.number)),
             request_timeout: self.args.request_timeout,
             bounds: Bounds::default(),

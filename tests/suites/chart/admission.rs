@@ -18,9 +18,15 @@ const TEST: [&str; 2] = ["Pod", "Service"];
 
 /// All objects are admitted, and so is the Pod that the Deployment would make.
 fn check(more: &[&str], besides: &[&str]) {
+    check_without(more, besides, &[]);
+}
+
+/// The same, of which some kinds that are there by default are not.
+fn check_without(more: &[&str], besides: &[&str], without: &[&str]) {
     let suite = Suite::get();
     let rendered = suite.render(more);
     let mut expected = [&ALWAYS, &TEST[..], besides].concat();
+    expected.retain(|kind| !without.contains(kind));
     expected.sort_unstable();
     expected.dedup();
     assert_eq!(kinds(&rendered), expected);
@@ -58,6 +64,13 @@ fn high_availability() {
 fn a_trial_with_the_emulator() {
     let emulator = values("emulator.yaml");
     check(&[&emulator], &[]);
+}
+
+#[test]
+fn some_namespaces_without_a_cluster_role() {
+    let namespaces = values("namespaces.yaml");
+    let cluster = ["ClusterRole", "ClusterRoleBinding"];
+    check_without(&[&namespaces], &[], &cluster);
 }
 
 #[test]

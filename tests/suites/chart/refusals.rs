@@ -61,6 +61,15 @@ fn a_value_of_the_wrong_type_or_out_of_bounds() {
         &["/proxy/httpsProxy", "pattern"],
     );
     refused(
+        r#"watchNamespaces=["Marketing"]"#,
+        &["/watchNamespaces/0", "pattern"],
+    );
+    refused(r#"ownerId="a/b""#, &["/ownerId", "pattern"]);
+    refused(
+        r#"secrets={"watch": "no"}"#,
+        &["/secrets/watch", "want boolean"],
+    );
+    refused(
         r#"networkPolicy={"apiServerPorts": [70000]}"#,
         &["/networkPolicy/apiServerPorts/0", "maximum"],
     );
@@ -90,6 +99,14 @@ fn values_that_contradict_each_other_with_what_to_do() {
     refused(
         r#"caBundle={"configMap": "a", "secret": "b"}"#,
         &["name a ConfigMap or a Secret, not both"],
+    );
+    refused(
+        r#"watchNamespaces=["marketing"]"#,
+        &[
+            "watchNamespaces",
+            "uid of kube-system",
+            "set ownerId to a name",
+        ],
     );
     refused(
         r#"serviceAccount={"create": false}"#,

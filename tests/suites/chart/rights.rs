@@ -8,18 +8,22 @@ use crate::suite::{NAMESPACE, Suite, strings};
 
 const RESOURCES: [&str; 3] = ["customeriosources", "aepdatasets", "aepdataflows"];
 
-/// Every right as `kind group/resource[name] verb`.
+/// Where a right holds that a Role does not narrow.
+const CLUSTER: &str = "cluster";
+
+/// Every right as `place group/resource[name] verb`.
 fn rights(more: &[&str]) -> BTreeSet<String> {
     let rendered = Suite::get().render(more);
-    let roles = rendered
-        .iter()
-        .filter(|object| ["ClusterRole", "Role"].contains(&object["kind"].as_str().unwrap()));
     let mut rights = BTreeSet::new();
-    for role in roles {
-        for rule in role["rules"].as_array().unwrap() {
-            for right in of_rule(rule) {
-                rights.insert(format!("{} {right}", role["kind"].as_str().unwrap()));
-            }
+    for object in &rendered {
+        let place = match object["kind"].as_str().unwrap() {
+            "ClusterRole" => CLUSTER,
+            "Role" => object["metadata"]["namespace"].as_str().unwrap(),
+            _ => continue,
+        };
+        for rule in object["rules"].as_array().unwrap() {
+            let of_rule = of_rule(rule).into_iter();
+            rights.extend(of_rule.map(|right| format!("{place} {right}")));
         }
     }
     rights
@@ -43,42 +47,56 @@ fn of_rule(rule: &Value) -> Vec<String> {
     rights
 }
 
-/// What it may do whatever the switches are.
-fn always() -> BTreeSet<String> {
+/// What it may do wherever it looks after resources, whatever the switches are.
+fn resources(place: &str) -> BTreeSet<String> {
     let mut rights = BTreeSet::new();
     for resource in RESOURCES {
         for verb in ["get", "list", "watch", "patch"] {
-            rights.insert(format!("ClusterRole aep-operator.dev/{resource}[] {verb}"));
+            rights.insert(format!("{place} aep-operator.dev/{resource}[] {verb}"));
         }
         rights.insert(format!(
-            "ClusterRole aep-operator.dev/{resource}/status[] patch"
-        ));
-        rights.insert(format!(
-            "ClusterRole apiextensions.k8s.io/customresourcedefinitions[{resource}.aep-operator.dev] get"
+            "{place} aep-operator.dev/{resource}/status[] patch"
         ));
     }
-    for verb in ["get", "list", "watch"] {
-        rights.insert(format!("ClusterRole /secrets[] {verb}"));
-    }
-    rights.insert("ClusterRole /namespaces[] get".to_owned());
+    rights.insert(format!("{place} /secrets[] get"));
     for verb in ["create", "patch"] {
-        rights.insert(format!("ClusterRole events.k8s.io/events[] {verb}"));
+        rights.insert(format!("{place} events.k8s.io/events[] {verb}"));
     }
     rights
 }
 
+/// What it may read in the whole cluster, if it looks after all of it.
+fn cluster() -> BTreeSet<String> {
+    let definition = |resource| {
+        format!(
+            "cluster apiextensions.k8s.io/customresourcedefinitions[{resource}.aep-operator.dev] get"
+        )
+    };
+    let mut rights: BTreeSet<String> = RESOURCES.iter().map(definition).collect();
+    rights.insert("cluster /namespaces[] get".to_owned());
+    rights
+}
+
+fn always() -> BTreeSet<String> {
+    &(&resources(CLUSTER) | &cluster()) | &secrets(&["list", "watch"])
+}
+
 fn election() -> BTreeSet<String> {
     [
-        "Role coordination.k8s.io/leases[] create",
-        "Role coordination.k8s.io/leases[check-aep-operator] get",
-        "Role coordination.k8s.io/leases[check-aep-operator] update",
+        "aep-system coordination.k8s.io/leases[] create",
+        "aep-system coordination.k8s.io/leases[check-aep-operator] get",
+        "aep-system coordination.k8s.io/leases[check-aep-operator] update",
     ]
     .map(str::to_owned)
     .into()
 }
 
 fn secrets(verbs: &[&str]) -> BTreeSet<String> {
-    let right = |verb: &&str| format!("ClusterRole /secrets[] {verb}");
+    secrets_in(CLUSTER, verbs)
+}
+
+fn secrets_in(place: &str, verbs: &[&str]) -> BTreeSet<String> {
+    let right = |verb: &&str| format!("{place} /secrets[] {verb}");
     verbs.iter().map(right).collect()
 }
 
@@ -114,7 +132,39 @@ fn outputs_need_no_protection() {
 }
 
 #[test]
-fn without_protection_the_operator_is_told_so() {
+fn without_a_watch_secrets_are_read_by_name_only() {
+    let off = "--set=secrets.watch=false,secrets.protect=false,secrets.outputs=false";
+    has(&[off], &[resources(CLUSTER), cluster(), election()]);
+    let off = "--set=secrets.watch=false";
+    let secrets = secrets(&["create", "patch", "delete"]);
+    has(
+        &[off],
+        &[resources(CLUSTER), cluster(), election(), secrets],
+    );
+}
+
+#[test]
+fn in_listed_namespaces_it_may_do_in_each_what_it_needs_and_nothing_in_the_cluster() {
+    let of = |place: &str, verbs: &[&str]| {
+        let namespace = format!("{place} /namespaces[{place}] get");
+        &(&resources(place) | &secrets_in(place, verbs)) | &[namespace].into()
+    };
+    let listed = "--set=ownerId=acme,watchNamespaces={marketing,aep-system}";
+    let all = ["list", "watch", "create", "patch", "delete"];
+    let both = [of("marketing", &all), of(NAMESPACE, &all), election()];
+    has(&[listed], &both);
+    let least = "--set=secrets.watch=false,secrets.protect=false,secrets.outputs=false";
+    let both = [of("marketing", &[]), of(NAMESPACE, &[]), election()];
+    has(&[listed, least], &both);
+    assert!(
+        !rights(&[listed])
+            .iter()
+            .any(|right| right.starts_with(CLUSTER))
+    );
+}
+
+#[test]
+fn without_a_right_the_operator_is_told_so() {
     let suite = Suite::get();
     let args = |set: &str| {
         let rendered = suite.render(&[set]);
@@ -122,9 +172,19 @@ fn without_protection_the_operator_is_told_so() {
             ["args"]
             .clone()
     };
-    let flag = "--protect-secrets=false";
-    assert!(strings(&args("--set=secrets.protect=false")).contains(&flag));
-    assert!(!strings(&args("--set=secrets.protect=true")).contains(&flag));
+    let default = args("--set=replicas=1");
+    for (value, flag) in [
+        ("secrets.protect=false", "--protect-secrets=false"),
+        ("secrets.watch=false", "--watch-secrets=false"),
+        ("ownerId=acme", "--owner-id=acme"),
+        (
+            "ownerId=acme,watchNamespaces={marketing,sales}",
+            "--watch-namespaces=marketing,sales",
+        ),
+    ] {
+        assert!(strings(&args(&format!("--set={value}"))).contains(&flag));
+        assert!(!strings(&default).contains(&flag));
+    }
 }
 
 #[test]
@@ -149,6 +209,10 @@ fn the_account_of_the_pod_is_the_one_that_is_bound() {
         (
             "--set=serviceAccount.create=false,serviceAccount.name=there",
             "there",
+        ),
+        (
+            "--set=ownerId=acme,watchNamespaces={marketing},serviceAccount.name=other",
+            "other",
         ),
     ] {
         let rendered = Suite::get().render(&[more]);

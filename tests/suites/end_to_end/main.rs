@@ -16,6 +16,7 @@
 
 mod adoption;
 mod any_order;
+mod audit;
 mod canaries;
 mod changes;
 mod collector;
@@ -36,11 +37,13 @@ mod letting_go;
 mod lost_replies;
 mod mapping;
 mod namespace_deletion;
+mod namespaces;
 mod no_secret;
 mod outputs;
 mod ownership;
 mod preflight;
 mod rebuilt;
+mod rights;
 mod rotation;
 mod slow_deletion;
 #[cfg(feature = "otel")]
@@ -54,6 +57,7 @@ mod throttling;
 #[cfg(feature = "otel")]
 mod traces;
 mod tutorial;
+mod unwatched_secrets;
 mod upgrade;
 mod users;
 mod webhook_unknowns;

@@ -64,6 +64,9 @@ seccompProfile:
 {{- if lt (int64 .Values.terminationGracePeriodSeconds) $grace -}}
 {{- fail (printf "terminationGracePeriodSeconds: a call under way (requestTimeoutSeconds: %d) and 15 s to write down what it did need %d seconds" (int .Values.requestTimeoutSeconds) $grace) -}}
 {{- end -}}
+{{- if and .Values.watchNamespaces (not .Values.ownerId) -}}
+{{- fail "watchNamespaces: without rights in the whole cluster the operator cannot read the uid of kube-system, which marks what is its own in Adobe; set ownerId to a name that no other cluster uses and that never changes" -}}
+{{- end -}}
 {{- if and .Values.caBundle.configMap .Values.caBundle.secret -}}
 {{- fail "caBundle: name a ConfigMap or a Secret, not both" -}}
 {{- end -}}
