@@ -36,7 +36,7 @@ mod tests {
 
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(3_600);
+    const LONG: Duration = Duration::from_hours(1);
 
     /// A controller as kube's: it waits for the list, then for `stop`, then for what is under way.
     async fn controller(seen: bool, stop: &CancellationToken) {
