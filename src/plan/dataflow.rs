@@ -94,6 +94,15 @@ pub fn plan(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Plan {
     if let Some(failure) = mapping::refused(desired, observed) {
         return Plan::Stop(failure);
     }
+    if let (Some(target), Known::Read(flow), OnRemoteMissing::Stall) = (
+        elsewhere(desired, observed),
+        &observed.flow,
+        observed.on_missing,
+    ) {
+        let wanted = &desired.target.dataset_id;
+        let failure = Failure::lands_elsewhere(&flow.id, target.dataset_id(), wanted);
+        return Plan::Stop(failure);
+    }
     let steps = groundwork(desired, observed);
     if !steps.is_empty() {
         return Plan::Run(steps);
@@ -170,6 +179,19 @@ fn missing(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Option<Fai
     }
 }
 
+/// A target connection that was taken over and leads into another dataset: one of an earlier resource of this name, whose
+/// dataset was made anew since or whose manifest meant another one.
+fn elsewhere<'a>(
+    desired: &DesiredDataflow,
+    observed: &'a ObservedDataflow,
+) -> Option<&'a TargetConnection> {
+    let Known::Read(found) = &observed.target else {
+        return None;
+    };
+    let dataset = found.dataset_id();
+    (!dataset.is_empty() && dataset != desired.target.dataset_id).then_some(found)
+}
+
 /// What the flow is built on, and everything that has to be known first: look-ups, reads, creations, and
 /// the rows of the mapping set.
 fn groundwork(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Vec<Step> {
@@ -186,6 +208,21 @@ fn groundwork(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Vec<Ste
         }),
         Known::Absent | Known::Missing(_) => {
             let attempt = observed.next_attempts.target;
+            steps.push(Step::Create {
+                attempt,
+                body: Body::TargetConnection(desired.target_connection(attempt)),
+            });
+        }
+        // Nobody's flow is on it, or that one is made anew: what is left is found as a twin.
+        Known::Read(found)
+            if elsewhere(desired, observed).is_some()
+                && matches!(
+                    observed.flow,
+                    Known::Absent | Known::Missing(_) | Known::Read(_)
+                ) =>
+        {
+            let earlier = Marker::split(&found.description).map_or(0, |(_, it)| it.attempt);
+            let attempt = observed.next_attempts.target.max(earlier + 1);
             steps.push(Step::Create {
                 attempt,
                 body: Body::TargetConnection(desired.target_connection(attempt)),

@@ -329,3 +329,45 @@ fn a_flow_that_could_not_be_set_up_says_why_and_is_not_waited_for() {
     }
     assert_eq!(plan(&desired_dataflow(), &with("enabled")), Plan::Done);
 }
+
+/// As an earlier resource of this name left it, whose dataset was another one.
+fn into_another_dataset() -> TargetConnection {
+    target(|it| it["params"]["dataSetId"] = json!("another"))
+}
+
+#[test]
+fn a_connection_taken_over_that_leads_elsewhere_is_made_anew_under_another_number() {
+    let observed = ObservedDataflow {
+        target: Known::Read(into_another_dataset()),
+        flow: Known::Absent,
+        ..in_line()
+    };
+    let Plan::Run(steps) = plan(&desired_dataflow(), &observed) else {
+        panic!("it runs");
+    };
+    let created: Vec<_> = steps.iter().filter_map(Step::creates).collect();
+    assert_eq!(created, [(RemoteKind::TargetConnection, 2)]);
+}
+
+#[test]
+fn a_flow_taken_over_that_leads_elsewhere_is_told_or_made_anew_if_so_wished() {
+    let observed = ObservedDataflow {
+        target: Known::Read(into_another_dataset()),
+        ..in_line()
+    };
+    let Plan::Stop(failure) = plan(&desired_dataflow(), &observed) else {
+        panic!("it stops");
+    };
+    for word in ["another", "63ec807d3f5ce91bd2d06c65", "onRemoteMissing"] {
+        assert!(failure.message.contains(word), "{}", failure.message);
+    }
+    let observed = ObservedDataflow {
+        on_missing: OnRemoteMissing::Recreate,
+        ..observed
+    };
+    let Plan::Run(steps) = plan(&desired_dataflow(), &observed) else {
+        panic!("it runs");
+    };
+    let created: Vec<_> = steps.iter().filter_map(Step::creates).collect();
+    assert_eq!(created, [(RemoteKind::TargetConnection, 2)]);
+}

@@ -90,6 +90,18 @@ impl Failure {
         )
     }
 
+    /// The flow that was taken over writes into another dataset than the spec names.
+    pub fn lands_elsewhere(flow: &str, dataset: &str, wanted: &str) -> Self {
+        Self::stalled(
+            Reason::RemoteMissing,
+            format!(
+                "Flow {flow} writes into dataset {dataset}, and spec.target means {wanted}; neither flow nor target connection \
+                 can be moved. Create this AepDataflow anew for {dataset}; or set spec.onRemoteMissing to Recreate, and both \
+                 are made again (the flow may get another URL)."
+            ),
+        )
+    }
+
     /// Somebody disabled the flow in AEP.
     pub fn disabled_elsewhere(flow: &str) -> Self {
         Self::stalled(

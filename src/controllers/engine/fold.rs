@@ -32,10 +32,10 @@ impl<K: Kind> Run<'_, K> {
     /// An attempt certainly made nothing. The first one leaves no trace; a later one keeps its number in
     /// status, because what an earlier one may still make has to be told from what the next one makes.
     fn nothing_came_of(&mut self, kind: RemoteKind, attempt: i64) {
-        if attempt > 1 {
-            let uid = &self.identity.uid;
-            self.context.journal.set_unsent(uid, kind, attempt, true);
-        } else {
+        // The first one too: the write that takes it out of status may fail, and the next reconcile finds it there.
+        let uid = &self.identity.uid;
+        self.context.journal.set_unsent(uid, kind, attempt, true);
+        if attempt <= 1 {
             journal::settle(self.record.status.common().pending, kind);
         }
     }

@@ -51,9 +51,12 @@ pub fn wrong_webhook(dataflow: &Value, (world, remote): (&World, &Value)) -> Opt
         .collect();
     let name = name(dataflow);
     if spec["subscription"].is_null() {
-        // One made long after its settling time has nothing that tells it from one that somebody made by hand. It sends
-        // nothing: it is disabled.
-        let stays = |hook: &&Value| hook["disabled"] == true && world.is_very_late(endpoint(hook));
+        // One that an earlier resource of this name let go of is its user's, and never was this one's. One made long after
+        // its settling time has nothing that tells it from one that somebody made by hand; it sends nothing: it is disabled.
+        let let_go = world.is_retained(&name) && status["subscription"].is_null();
+        let stays = |hook: &&Value| {
+            let_go || hook["disabled"] == true && world.is_very_late(endpoint(hook))
+        };
         let left = of_flow.into_iter().find(|hook| !stays(hook));
         return left.map(|hook| format!("{name} wants no webhook and has {hook}"));
     }
