@@ -17,8 +17,10 @@ WORKDIR /build
 COPY . .
 # Nothing to debug with in the final image, so symbols would only make it larger.
 ENV CARGO_PROFILE_RELEASE_STRIP=symbols
+# aep-operator/otel: with traces.
+ARG FEATURES=""
 # On this image's target, binaries are linked statically.
-RUN cargo build --release --locked --package aep-operator --package aep-emulator --bins
+RUN cargo build --release --locked --package aep-operator --package aep-emulator --bins --features "${FEATURES}"
 
 FROM scratch AS base
 ARG VERSION=unknown
