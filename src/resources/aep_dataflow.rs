@@ -242,7 +242,11 @@ pub struct FlowAdoption {
 #[serde(rename_all = "camelCase")]
 pub struct AepDataflowStatus {
     /// Generation of the spec that this status is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "status::observed",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub observed_generation: Option<i64>,
     /// `Ready`, `Ingesting` once there is a flow, and `Reconciling` or `Stalled` while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
+use serde_json::json;
 
 use super::conditions::{READY, RECONCILING, Reason, STALLED, Standing, find};
-use super::definitions;
+use super::{AepDataflowStatus, definitions};
 
 /// What is asked of a resource.
 #[derive(Clone, Debug, Default)]
@@ -195,4 +196,15 @@ fn whatever_follows_on_whatever_the_checker_of_flux_finds_nothing() {
         Some("Ready is not True for an earlier generation"),
         "the one exception, which docs/gitops.md names"
     );
+}
+
+#[test]
+fn a_new_resource_is_one_that_was_never_looked_at_and_stays_so_until_it_is() {
+    let born = json!({"observedGeneration": -1});
+    let status: AepDataflowStatus = serde_json::from_value(born).unwrap();
+    assert_eq!(status, AepDataflowStatus::default());
+    let looked_at = json!({"observedGeneration": 1});
+    let status: AepDataflowStatus = serde_json::from_value(looked_at.clone()).unwrap();
+    assert_eq!(status.observed_generation, Some(1));
+    assert_eq!(serde_json::to_value(status).unwrap(), looked_at);
 }

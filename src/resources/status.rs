@@ -5,7 +5,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 /// Characters that a condition's message may have: the bound Kubernetes gives its own conditions.
@@ -42,6 +42,12 @@ pub(super) fn conditions(generator: &mut SchemaGenerator) -> Schema {
         }
     }
     json_schema!({"type": "array", "maxItems": 16, "items": condition})
+}
+
+/// A resource is born as observed at -1 (see `not_yet_observed`): to us that is not at all.
+pub(super) fn observed<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+    let generation = Option::<i64>::deserialize(from)?;
+    Ok(generation.filter(|generation| *generation >= 0))
 }
 
 /// Schema of an annotation's value. Kubernetes bounds all annotations of an object together by
