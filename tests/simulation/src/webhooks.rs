@@ -53,7 +53,7 @@ pub fn wrong_webhook(dataflow: &Value, (world, remote): (&World, &Value)) -> Opt
     if spec["subscription"].is_null() {
         // One that an earlier resource of this name let go of is its user's, and never was this one's. One made long after
         // its settling time has nothing that tells it from one that somebody made by hand; it sends nothing: it is disabled.
-        let let_go = world.is_retained(&name) && status["subscription"].is_null();
+        let let_go = world.is_retained(name) && status["subscription"].is_null();
         let stays = |hook: &&Value| {
             let_go || hook["disabled"] == true && world.is_very_late(endpoint(hook))
         };
