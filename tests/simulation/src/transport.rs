@@ -264,6 +264,9 @@ async fn carry_platform(
                 world.arm(rule);
                 if late > 100_000 {
                     world.mark_very_late(request.body());
+                    if name.contains("op=disable") {
+                        world.stops_late();
+                    }
                 }
             }
             let (method, path) = (

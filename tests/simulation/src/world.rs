@@ -111,7 +111,13 @@ impl World {
         self.net.note(format!("somebody: {edit}"));
     }
 
-    /// Whether somebody ever did.
+    /// The operator's own order to disable a flow is carried out minutes later: by then nothing tells it from somebody's
+    /// emergency stop.
+    pub fn stops_late(&self) {
+        self.meddled.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether somebody ever did, or it looks so.
     pub fn was_meddled(&self) -> bool {
         self.meddled.load(Ordering::SeqCst)
     }
