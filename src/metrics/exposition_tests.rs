@@ -1,6 +1,6 @@
 //! The text as a scraper reads it: names, types, units, and labels that dashboards and alerts rely on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
@@ -134,6 +134,33 @@ fn the_names_types_and_units_are_those_that_dashboards_know() {
         .into();
     assert_eq!(families(&text), expected);
     assert!(text.ends_with("# EOF\n"));
+}
+
+#[test]
+fn whatever_dashboard_and_alerts_ask_for_is_there() {
+    let text = busy().text();
+    let samples = text.lines().filter(|line| !line.starts_with('#'));
+    let there: BTreeSet<&str> = samples
+        .filter_map(|line| line.split(['{', ' ']).next())
+        .collect();
+    let ours = [
+        "aep_",
+        "controller_runtime_",
+        "workqueue_",
+        "leader_election_",
+    ];
+    for file in [
+        include_str!("../../deploy/helm/aep-operator/files/dashboard.json"),
+        include_str!("../../deploy/helm/aep-operator/files/alerts.yaml"),
+    ] {
+        let words = file.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let asked: BTreeSet<&str> = words
+            .filter(|word| ours.iter().any(|prefix| word.starts_with(prefix)))
+            .collect();
+        assert!(asked.len() > 5, "{asked:?}");
+        let missing: Vec<_> = asked.difference(&there).collect();
+        assert!(missing.is_empty(), "no data for {missing:?}");
+    }
 }
 
 #[test]
