@@ -1,6 +1,6 @@
 //! The map of the house.
 //!
-//! aep-operator keeps Customer.io dataflows in Adobe Experience Platform (AEP) as two kinds of custom
+//! aep-operator keeps Customer.io dataflows in Adobe Experience Platform (AEP) as three kinds of custom
 //! resource describe them. Data flows one way, and so do the modules:
 //!
 //! `observe -> desired -> plan -> apply -> status`

@@ -240,7 +240,7 @@ fn sum_of(text: &str, name: &str) -> f64 {
         .sum()
 }
 
-/// Options of the platform for a latency and an allowed rate, calls a second; 0: none.
+/// Options of the platform for a latency and an allowed rate, in calls a second; none: no limit.
 pub fn weather(latency_ms: u64, rate: Option<f64>) -> Value {
     json!({"latencyMs": latency_ms, "rateLimit": rate})
 }
