@@ -166,3 +166,24 @@ fn arguments(short_lease: bool) -> Box<RunArgs> {
         Command::Crds => arguments(short_lease),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Net;
+    use crate::weather::Weather;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_life_that_has_ended_leaves_nothing_in_memory() {
+        let world = World::new(Net::new(1, false), Default::default(), Weather::none());
+        let replica = Replica::new(&world, 1, Vec::new(), false);
+        let line = Line::new(1, Death::Never);
+        let stop = CancellationToken::new();
+        let parts = replica.parts(&line, &stop, &mut Dice::about(1_u64));
+        let metrics = Arc::downgrade(&parts.metrics);
+        let operator = Operator::new(parts);
+        assert!(metrics.upgrade().is_some());
+        drop(operator);
+        assert!(metrics.upgrade().is_none(), "something still holds it");
+    }
+}
