@@ -175,7 +175,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_life_that_has_ended_leaves_nothing_in_memory() {
-        let world = World::new(Net::new(1, false), Default::default(), Weather::none());
+        let world = World::new(
+            Net::new(1, false),
+            aep_emulator::Options::default(),
+            Weather::none(),
+        );
         let replica = Replica::new(&world, 1, Vec::new(), false);
         let line = Line::new(1, Death::Never);
         let stop = CancellationToken::new();
