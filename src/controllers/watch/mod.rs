@@ -23,13 +23,13 @@ use super::context::Context;
 use super::namespaces::Namespaces;
 use merge::Merge;
 
-/// A kind that can be watched in a namespace.
-pub(super) trait Watched:
+/// A kind of object that lives in a namespace, as a watch wants it.
+pub(super) trait Namespaced:
     Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Send + Sync + 'static
 {
 }
 
-impl<K> Watched for K where
+impl<K> Namespaced for K where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone
         + Debug
@@ -40,7 +40,7 @@ impl<K> Watched for K where
 }
 
 /// All objects of a kind, as one watch of them would show them: for a store.
-pub(super) fn whole<K: Watched>(
+pub(super) fn whole<K: Namespaced>(
     context: &Context,
 ) -> BoxStream<'static, Result<Event<PartialObjectMeta<K>>, watcher::Error>> {
     if context.namespaces == Namespaces::All {
@@ -63,7 +63,7 @@ pub(super) fn whole<K: Watched>(
 }
 
 /// Every object of a kind that comes, changes or goes.
-pub(super) fn touched<K: Watched>(
+pub(super) fn touched<K: Namespaced>(
     context: &Context,
 ) -> impl Stream<Item = Result<PartialObjectMeta<K>, watcher::Error>> + Send + 'static {
     let (_, watches) = watches::<K>(context);
@@ -76,7 +76,9 @@ pub(super) fn touched<K: Watched>(
 type Heard<K> = (usize, Option<Event<PartialObjectMeta<K>>>);
 
 /// A watch for each namespace, and what they bring.
-fn watches<K: Watched>(context: &Context) -> (Vec<Option<String>>, BoxStream<'static, Heard<K>>) {
+fn watches<K: Namespaced>(
+    context: &Context,
+) -> (Vec<Option<String>>, BoxStream<'static, Heard<K>>) {
     let apis = context
         .namespaces
         .apis::<PartialObjectMeta<K>>(&context.client);
@@ -112,7 +114,7 @@ fn watches<K: Watched>(context: &Context) -> (Vec<Option<String>>, BoxStream<'st
     (namespaces, watches)
 }
 
-fn say<K: Watched>(namespace: Option<&str>, error: &watcher::Error) {
+fn say<K: Namespaced>(namespace: Option<&str>, error: &watcher::Error) {
     let kind = &*K::kind(&());
     match namespace {
         Some(namespace) if is_forbidden(error) => warn!(
