@@ -142,6 +142,11 @@ impl Stack {
         &self.control_plane
     }
 
+    /// The same, to be started anew.
+    pub fn control_plane_mut(&mut self) -> &mut ControlPlane {
+        &mut self.control_plane
+    }
+
     /// The emulated platform.
     pub fn emulator(&self) -> &EmulatorServer {
         &self.emulator

@@ -82,6 +82,13 @@ impl Cluster {
         }
     }
 
+    /// Whether kube-apiserver has answered lists of all these since it was started, to the end of their pages.
+    pub async fn has_listed(&self, plurals: [&str; 2]) -> Result<bool> {
+        let url = format!("{}/metrics", self.url);
+        let answer = self.client.get(url).send().await?.error_for_status()?;
+        Ok(have_been_listed(&answer.text().await?, plurals))
+    }
+
     /// Follows a kind from now on.
     pub async fn watch(&self, plural: &str) -> Result<Watch> {
         let (items, version) = self.list(plural).await?;
@@ -98,6 +105,22 @@ impl Cluster {
             unread: Vec::new(),
         })
     }
+}
+
+/// Lists are counted page by page; a watch is opened once its list is complete.
+fn have_been_listed(metrics: &str, plurals: [&str; 2]) -> bool {
+    let counts = |metric: &str, verb: &str, plural: &str| {
+        metrics.lines().any(|line| {
+            line.starts_with(&format!("{metric}{{"))
+                && line.contains(&format!("verb=\"{verb}\""))
+                && line.contains(&format!("resource=\"{plural}\""))
+                && !line.ends_with(" 0")
+        })
+    };
+    plurals.iter().all(|plural| {
+        counts("apiserver_request_total", "LIST", plural)
+            && counts("apiserver_longrunning_requests", "WATCH", plural)
+    })
 }
 
 /// How far a resource is.
@@ -242,4 +265,27 @@ fn path_of(manifest: &Value) -> Result<String> {
     };
     ensure!(!namespace.is_empty(), "{kind} {name} has no namespace");
     Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_watched_without_a_list_has_not_been_listed() {
+        let line = |metric: &str, verb: &str, plural: &str, count: u32| {
+            format!("{metric}{{code=\"200\",resource=\"{plural}\",verb=\"{verb}\"}} {count}\n")
+        };
+        let of = |lists: u32, watches: u32| {
+            [SOURCES, DATAFLOWS].map(|plural| {
+                line("apiserver_request_total", "LIST", plural, lists)
+                    + &line("apiserver_longrunning_requests", "WATCH", plural, watches)
+            })
+        };
+        let both = [SOURCES, DATAFLOWS];
+        assert!(have_been_listed(&of(2, 1).concat(), both));
+        assert!(!have_been_listed(&of(0, 1).concat(), both));
+        assert!(!have_been_listed(&of(2, 0).concat(), both));
+        assert!(!have_been_listed(&of(2, 1)[0], both));
+    }
 }

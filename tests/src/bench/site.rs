@@ -20,6 +20,8 @@ use crate::stack::{Stack, StackOptions};
 const LOOK: Duration = Duration::from_millis(200);
 /// A drift check is over when nothing was asked for so long.
 const QUIET: Duration = Duration::from_secs(4);
+/// Counts what the operator has looked at.
+pub const RECONCILES: &str = "controller_runtime_reconcile_total";
 /// Resources that are applied before the platform is held against them.
 const BATCH: usize = 1_000;
 
@@ -201,6 +203,31 @@ impl Site {
             }
             sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Starts kube-apiserver anew and waits until the operator has listed all there is, and has looked at what that
+    /// brought.
+    pub async fn relist(&mut self, limit: Duration) -> Result<()> {
+        self.stack.control_plane_mut().restart_apiserver().await?;
+        let deadline = Instant::now() + limit;
+        // Of a process that has just started: only the operator lists.
+        while !self.cluster.has_listed([SOURCES, DATAFLOWS]).await? {
+            ensure!(Instant::now() < deadline, "the operator does not list anew");
+            sleep(LOOK).await;
+        }
+        let mut seen = (-1.0, Instant::now());
+        while seen.1.elapsed() < QUIET {
+            let reconciles = self.metric(RECONCILES).await?;
+            if reconciles > seen.0 {
+                seen = (reconciles, Instant::now());
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "the operator does not come to rest"
+            );
+            sleep(LOOK).await;
+        }
+        Ok(())
     }
 
     /// The versions of all our resources: equal if nothing was written.

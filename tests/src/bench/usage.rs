@@ -23,6 +23,12 @@ pub fn memory(pid: u32) -> Result<Memory> {
     memory_of(&status).with_context(|| format!("{path} does not say how much is resident"))
 }
 
+/// Has the most that was ever resident counted anew from now on.
+pub fn forget_peak(pid: u32) -> Result<()> {
+    let path = format!("/proc/{pid}/clear_refs");
+    fs::write(&path, "5").with_context(|| format!("cannot write {path}"))
+}
+
 fn memory_of(status: &str) -> Option<Memory> {
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;

@@ -24,7 +24,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use rustix::process::Signal;
 use tokio::{net::TcpStream, time::sleep};
 
 use crate::{
@@ -76,10 +77,18 @@ pub struct ControlPlane {
     kubeconfig: PathBuf,
     // Fields are dropped in this order: clients before servers, the folder last.
     controller_manager: Option<Process>,
-    _apiserver: Process,
+    apiserver: Component,
     _etcd: Process,
     warden: Arc<Warden>,
     folder: Folder,
+    start_limit: Duration,
+}
+
+/// A process and how it was started.
+#[derive(Debug)]
+struct Component {
+    process: Process,
+    command: Command,
 }
 
 impl ControlPlane {
@@ -134,10 +143,11 @@ impl ControlPlane {
             url,
             kubeconfig,
             controller_manager,
-            _apiserver: apiserver,
+            apiserver,
             _etcd: etcd,
             warden,
             folder,
+            start_limit: options.start_limit,
         };
         plane.wait_for_controllers(options.start_limit).await?;
         Ok(plane)
@@ -161,6 +171,35 @@ impl ControlPlane {
     /// The folder of this run, which goes away with it.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Kills kube-apiserver and starts it again; returns once it is ready. It forgets the past, as on an upgrade of the
+    /// cluster: whoever watches has to list anew.
+    pub async fn restart_apiserver(&mut self) -> Result<()> {
+        let Component { process, command } = &mut self.apiserver;
+        // Its port is free only once it has ended.
+        process.signal(Signal::KILL)?;
+        while process.exited()?.is_none() {
+            sleep(POLL).await;
+        }
+        let name = Tool::KubeApiserver.name();
+        let log = self.folder.log(name);
+        *process = Process::spawn(name, command, Some(&log), &self.warden)?;
+        let deadline = Instant::now() + self.start_limit;
+        while !self.is_ready().await {
+            ensure!(
+                Instant::now() < deadline,
+                "{name} is not ready again; {}",
+                tail(&log)
+            );
+            sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    async fn is_ready(&self) -> bool {
+        let asked = self.kubectl(&["get", "--raw=/readyz"], None).await;
+        asked.is_ok_and(|output| output.status.success())
     }
 
     pub(crate) fn warden(&self) -> &Arc<Warden> {
@@ -228,13 +267,13 @@ struct Start<'a> {
 impl Start<'_> {
     async fn etcd(&self) -> Result<Result<(Process, u16), PortTaken>> {
         let (port, peer_port) = (ports::free()?, ports::free()?);
-        let command = commands::etcd(
+        let mut command = commands::etcd(
             self.binaries.path(Tool::Etcd)?,
             self.folder,
             port,
             peer_port,
         );
-        let process = self.spawn(Tool::Etcd, command)?;
+        let process = self.spawn(Tool::Etcd, &mut command)?;
         let ready = || async move {
             match TcpStream::connect(("127.0.0.1", port)).await {
                 Ok(_) => Ok(()),
@@ -249,9 +288,9 @@ impl Start<'_> {
         &self,
         etcd_port: u16,
         pki: &Pki,
-    ) -> Result<Result<(Process, u16), PortTaken>> {
+    ) -> Result<Result<(Component, u16), PortTaken>> {
         let port = ports::free()?;
-        let command = commands::apiserver(
+        let mut command = commands::apiserver(
             self.binaries.path(Tool::KubeApiserver)?,
             self.folder,
             etcd_port,
@@ -259,7 +298,7 @@ impl Start<'_> {
             self.options.audit_log.as_deref(),
             &self.options.apiserver_args,
         );
-        let process = self.spawn(Tool::KubeApiserver, command)?;
+        let process = self.spawn(Tool::KubeApiserver, &mut command)?;
         let client = http::client_trusting(&pki.authority)?;
         let url = format!("https://127.0.0.1:{port}/readyz");
         // Anonymous: RBAC lets everybody see /readyz once its own roles are there, so 200 also says that RBAC works.
@@ -273,7 +312,7 @@ impl Start<'_> {
         let started = self
             .until_ready(Tool::KubeApiserver, process, ready)
             .await?;
-        Ok(started.map(|process| (process, port)))
+        Ok(started.map(|process| (Component { process, command }, port)))
     }
 
     fn controller_manager(&self, url: &str, pki: &Pki) -> Result<Process> {
@@ -285,15 +324,15 @@ impl Start<'_> {
             &Credentials::Certificate(&pki.controller_manager),
         )?;
         let program = self.binaries.path(Tool::KubeControllerManager)?;
-        let command = commands::controller_manager(program, self.folder, &kubeconfig);
-        self.spawn(Tool::KubeControllerManager, command)
+        let mut command = commands::controller_manager(program, self.folder, &kubeconfig);
+        self.spawn(Tool::KubeControllerManager, &mut command)
     }
 
-    fn spawn(&self, tool: Tool, mut command: Command) -> Result<Process> {
+    fn spawn(&self, tool: Tool, command: &mut Command) -> Result<Process> {
         let log = self.folder.log(tool.name());
         // A second attempt starts a new log: the old one would claim that the port is taken.
         let _ = fs::remove_file(&log);
-        Process::spawn(tool.name(), &mut command, Some(&log), self.warden)
+        Process::spawn(tool.name(), command, Some(&log), self.warden)
     }
 
     async fn until_ready<F>(

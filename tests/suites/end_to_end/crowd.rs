@@ -60,6 +60,20 @@ fn is_ready(resource: &Value) -> bool {
         && resource["metadata"]["deletionTimestamp"].is_null()
 }
 
+/// A resource in a line: what is asked of it, how far it is, what it says of itself.
+pub fn in_short(resource: &Value) -> String {
+    let meta = &resource["metadata"];
+    format!(
+        "{} {} generation {} deleted {}: {} pending {}",
+        resource["kind"],
+        meta["name"],
+        meta["generation"],
+        meta["deletionTimestamp"],
+        resource["status"]["conditions"],
+        resource["status"]["pending"]
+    )
+}
+
 /// What is wrong if there has to be exactly one of everything: an object without a resource, a resource
 /// without an object, one object for two resources, another resource's marker, a creation not settled.
 fn wrong(resources: &[Value], objects: &Value) -> Vec<String> {
@@ -144,13 +158,14 @@ impl World {
                 return all;
             }
             if begun.elapsed() > limit {
-                let shown: Vec<String> = late.iter().take(5).map(|it| format!("{it:#}")).collect();
+                let shown: Vec<String> = late.iter().take(5).map(|it| in_short(it)).collect();
+                // What matters most comes last: of a long output, the end is what people see.
                 panic!(
-                    "{} of {count} there, {} of them not Ready, for example\n{}\n{}",
-                    all.len(),
-                    late.len(),
+                    "{}\n{}\n{} of {count} there, {} of them not Ready, such as these",
+                    self.stack.operator().log_tail(),
                     shown.join("\n"),
-                    self.stack.operator().log_tail()
+                    all.len(),
+                    late.len()
                 );
             }
             tokio::time::sleep(LOOK).await;
@@ -169,10 +184,10 @@ impl World {
             }
             assert!(
                 begun.elapsed() < limit,
-                "{} things are wrong:\n{}\n{}",
-                wrong.len(),
+                "{}\n{}\n{} things are wrong, such as these",
+                self.stack.operator().log_tail(),
                 wrong[..wrong.len().min(10)].join("\n"),
-                self.stack.operator().log_tail()
+                wrong.len()
             );
             tokio::time::sleep(LOOK).await;
         }

@@ -153,15 +153,17 @@ async fn delete_all(world: &World) {
     assert_eq!(world.ours().await, Vec::<String>::new());
 }
 
-/// `KILLS_SEED`, or another one each time.
-fn seed() -> u64 {
+/// `KILLS_SEED`, or another one each time; and whether it was given.
+fn seed() -> (u64, bool) {
     let given = std::env::var("KILLS_SEED").ok();
-    given.map_or_else(|| rand::rng().random(), |seed| seed.parse().unwrap())
+    let is_given = given.is_some();
+    let seed = given.map_or_else(|| rand::rng().random(), |seed| seed.parse().unwrap());
+    (seed, is_given)
 }
 
 #[tokio::test]
 async fn a_hundred_kills_leave_exactly_one_of_everything() {
-    let seed = seed();
+    let (seed, is_given) = seed();
     println!("the order of what happens: KILLS_SEED={seed}");
     let begun = Instant::now();
     let world = World::with(|options| {
@@ -176,7 +178,7 @@ async fn a_hundred_kills_leave_exactly_one_of_everything() {
     let second = world.stack.start_replica("second").await.unwrap();
     world.forget_calls().await;
 
-    let mut users = Users::new(PAIRS, StdRng::seed_from_u64(seed));
+    let mut users = Users::new(PAIRS, StdRng::seed_from_u64(seed), is_given);
     let mut random = StdRng::seed_from_u64(seed.wrapping_add(1));
     let over = Cell::new(false);
     let killing = async {

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use playground::stack::{Stack, StackOptions};
 use serde_json::{Value, json};
 
+use crate::crowd::in_short;
+
 /// How long anything may take that a scenario waits for.
 const LIMIT: Duration = Duration::from_mins(1);
 /// The tutorial's dataset and schema, which a fresh emulator has.
@@ -170,10 +172,12 @@ impl World {
                 return found;
             }
             if Instant::now() > deadline {
-                let all = self.kubectl(&["get", "aep", "-o", "json"]).await;
+                let all: Vec<String> = self.all().await.iter().map(in_short).collect();
+                // What matters most comes last: of a long output, the end is what people see.
                 panic!(
-                    "waited for {what}\n{all}\n{}",
-                    self.stack.operator().log_tail()
+                    "{}\n{}\nwaited for {what}",
+                    self.stack.operator().log_tail(),
+                    all.join("\n")
                 );
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

@@ -1,27 +1,23 @@
 //! What dataflows cost once they stand, by their number: memory, a drift check, a restart, and an edit while a check is
 //! under way. Bringing them up is most of the work, so all of it is measured on the same ones.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-
-use anyhow::Result;
-use tokio::time::sleep;
 
 use super::{LIMIT, Plan};
 use crate::bench::{
     cluster::DATAFLOWS,
     figure::{Figure, Unit},
-    site::{Site, weather},
+    site::{RECONCILES, Site, weather},
     usage,
 };
+use anyhow::Result;
 
 /// The operator's own intervals are ten times as long: what is measured of them is an hour in six minutes.
 const ARGS: [&str; 2] = ["--drift-interval=60s", "--runs-interval=30s"];
 const PACE: f64 = 10.0;
-/// How long the processor's time is looked at. Two drift checks, four looks at runs.
-const WINDOW: Duration = Duration::from_mins(2);
 /// Milliseconds of each call while edits are timed: a check then lasts, and an edit costs what it would.
 const LATENCY: u64 = 100;
-const RECONCILES: &str = "controller_runtime_reconcile_total";
 
 /// What of it is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +26,7 @@ pub enum Part {
     Steady,
     /// A start among many that are in sync.
     Restart,
-    /// What is resident after it.
+    /// What is resident after a start, and after all is listed anew.
     Memory,
     /// One change while all are being checked.
     EditUnderLoad,
@@ -41,7 +37,7 @@ pub async fn measure(plan: &Plan, parts: &[Part]) -> Result<Vec<Figure>> {
     let wants = |part| parts.contains(&part);
     let mut figures = Vec::new();
     for size in &plan.sizes {
-        let site = Site::start(&plan.operator, &ARGS).await?;
+        let mut site = Site::start(&plan.operator, &ARGS).await?;
         let begun = Instant::now();
         site.stand_up(0..*size, LIMIT).await?;
         let took = begun.elapsed();
@@ -56,12 +52,14 @@ pub async fn measure(plan: &Plan, parts: &[Part]) -> Result<Vec<Figure>> {
         if wants(Part::Steady) {
             figures.extend(here.steady().await?);
         }
-        // Memory is looked at after a start: what lists leave behind is what a replica that takes over has.
-        if wants(Part::Restart) || wants(Part::Memory) {
-            figures.extend(here.restart(parts).await?);
+        if wants(Part::Restart) {
+            figures.extend(here.restart().await?);
         }
         if wants(Part::EditUnderLoad) {
             figures.extend(here.edit().await?);
+        }
+        if wants(Part::Memory) {
+            figures.extend(memory(plan, &mut site, *size).await?);
         }
         site.end().await?;
     }
@@ -97,26 +95,20 @@ impl Here<'_> {
         site.until_a_check_begins(LIMIT).await?;
         site.until_the_check_ends(LIMIT).await?;
         let before = site.versions().await?;
-        let (mut calls, mut writes) = (Vec::new(), 0);
+        let (mut calls, mut writes, mut cpu) = (Vec::new(), 0, Vec::new());
         let pid = site.stack.operator().pid();
-        let mut cpu = Vec::new();
+        site.until_a_check_begins(LIMIT).await?;
         for _ in 0..plan.runs {
-            site.until_a_check_begins(LIMIT).await?;
+            // From one check to the next.
+            let (begun, spent) = (Instant::now(), usage::cpu(pid)?);
             let of_check = site.until_the_check_ends(LIMIT).await?;
             calls.push(of_check.of_checks() as f64);
             writes += of_check.writes();
+            site.until_a_check_begins(LIMIT).await?;
+            let spent = usage::cpu(pid)?.saturating_sub(spent);
+            cpu.push(3600.0 * spent.as_secs_f64() / begun.elapsed().as_secs_f64() / PACE);
         }
-        for _ in 0..plan.runs {
-            let start = usage::cpu(pid)?;
-            sleep(WINDOW).await;
-            let spent = usage::cpu(pid)?.saturating_sub(start).as_secs_f64();
-            cpu.push(spent / (WINDOW.as_secs_f64() * PACE) * 3600.0);
-        }
-        let after = site.versions().await?;
-        let written = before
-            .iter()
-            .filter(|(uid, version)| after.get(*uid) != Some(*version))
-            .count();
+        let written = changed(&before, &site.versions().await?);
         plan.story.step(&format!(
             "a drift check: {calls:.0?} calls; {cpu:.1?} s of a processor an hour"
         ));
@@ -139,73 +131,46 @@ impl Here<'_> {
         ])
     }
 
-    async fn restart(&self, parts: &[Part]) -> Result<Vec<Figure>> {
+    async fn restart(&self) -> Result<Vec<Figure>> {
+        const NAME: &str = "restart";
         let Self { site, plan, .. } = self;
         let (mut seconds, mut calls, mut writes, mut written) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (mut resident, mut peak) = (Vec::new(), Vec::new());
         for _ in 0..plan.runs {
             site.until_the_check_ends(LIMIT).await?;
             let before = site.versions().await?;
             site.forget_calls().await?;
-            let begun = site.restart().await?;
-            site.until_metric(RECONCILES, 2.0 * self.size as f64, LIMIT)
-                .await?;
-            seconds.push(begun.elapsed().as_secs_f64());
+            seconds.push(self.start_anew().await?.as_secs_f64());
             let made = site.until_the_check_ends(LIMIT).await?;
             calls.push(made.total() as f64);
             writes.push(made.writes() as f64);
-            let after = site.versions().await?;
-            written.push(
-                before
-                    .iter()
-                    .filter(|(uid, version)| after.get(*uid) != Some(*version))
-                    .count() as f64,
-            );
-            // One check later caches are as they stay.
-            site.until_a_check_begins(LIMIT).await?;
-            site.until_the_check_ends(LIMIT).await?;
-            let memory = usage::memory(site.stack.operator().pid())?;
-            resident.push(memory.resident);
-            peak.push(memory.peak);
+            written.push(changed(&before, &site.versions().await?) as f64);
         }
-        plan.story.step(&format!(
-            "restarted: {seconds:.1?} s, {calls:.0?} calls; resident {resident:.1?} MB"
-        ));
-        let mut figures = Vec::new();
-        if parts.contains(&Part::Restart) {
-            const NAME: &str = "restart";
-            figures.extend([
-                self.figure(
-                    NAME,
-                    "start until each was looked at",
-                    Unit::Seconds,
-                    &seconds,
-                ),
-                self.figure(NAME, "calls", Unit::Count, &calls)
-                    .at_most(2.0 * self.calls_of_a_check()),
-                self.figure(NAME, "writes to the platform", Unit::Count, &writes)
-                    .at_most(0.0),
-                self.figure(NAME, "resources written", Unit::Count, &written)
-                    .at_most(0.0),
-            ]);
-        }
-        if parts.contains(&Part::Memory) {
-            const NAME: &str = "memory";
-            let figure = self.figure(
+        plan.story
+            .step(&format!("restarted: {seconds:.1?} s, {calls:.0?} calls"));
+        let twice = 2.0 * self.calls_of_a_check();
+        Ok(vec![
+            self.figure(
                 NAME,
-                "resident after a start and a check",
-                Unit::Megabytes,
-                &resident,
-            );
-            figures.push(match self.size {
-                1_000 => figure.at_most(25.0),
-                10_000 => figure.at_most(80.0),
-                _ => figure,
-            });
-            figures.push(self.figure(NAME, "peak", Unit::Megabytes, &peak));
-        }
-        Ok(figures)
+                "start until each was looked at",
+                Unit::Seconds,
+                &seconds,
+            ),
+            self.figure(NAME, "calls", Unit::Count, &calls)
+                .at_most(twice),
+            self.figure(NAME, "writes to the platform", Unit::Count, &writes)
+                .at_most(0.0),
+            self.figure(NAME, "resources written", Unit::Count, &written)
+                .at_most(0.0),
+        ])
+    }
+
+    /// How long it takes from the start of the process until each resource was looked at.
+    async fn start_anew(&self) -> Result<Duration> {
+        let begun = self.site.restart().await?;
+        let all = 2.0 * self.size as f64;
+        self.site.until_metric(RECONCILES, all, LIMIT).await?;
+        Ok(begun.elapsed())
     }
 
     async fn edit(&self) -> Result<Vec<Figure>> {
@@ -239,4 +204,55 @@ impl Here<'_> {
                 .at_most(3.0),
         ])
     }
+}
+
+/// After a start and a drift check, which is what a replica that takes over has; and after kube-apiserver was started anew,
+/// so that all watches have to list.
+async fn memory(plan: &Plan, site: &mut Site, count: usize) -> Result<Vec<Figure>> {
+    const NAME: &str = "memory";
+    let [mut resident, mut peak, mut relisted, mut peak_relisted] = [const { Vec::new() }; 4];
+    site.platform(weather(0, None)).await?;
+    for _ in 0..plan.runs {
+        let here = Here {
+            plan,
+            site,
+            size: count,
+        };
+        here.start_anew().await?;
+        site.until_a_check_begins(LIMIT).await?;
+        site.until_the_check_ends(LIMIT).await?;
+        let pid = site.stack.operator().pid();
+        let memory = usage::memory(pid)?;
+        resident.push(memory.resident);
+        peak.push(memory.peak);
+        usage::forget_peak(pid)?;
+        site.relist(LIMIT).await?;
+        let memory = usage::memory(pid)?;
+        relisted.push(memory.resident);
+        peak_relisted.push(memory.peak);
+    }
+    plan.story.step(&format!(
+        "resident {resident:.1?} MB, after a relist {relisted:.1?} MB, at most {peak:.1?} and {peak_relisted:.1?} MB"
+    ));
+    let figure = |what, samples: &[f64]| {
+        let what = format!("{count} dataflows: {what}");
+        Figure::new(NAME, what, Unit::Megabytes, samples)
+    };
+    let relisted = figure("resident after a relist", &relisted);
+    Ok(vec![
+        figure("resident after a start and a check", &resident),
+        figure("peak until then", &peak),
+        match count {
+            1_000 => relisted.at_most(25.0),
+            10_000 => relisted.at_most(80.0),
+            _ => relisted,
+        },
+        figure("peak of the relist", &peak_relisted),
+    ])
+}
+
+/// How many resources are not as they were.
+fn changed(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> usize {
+    let differs = |(uid, version): &(&String, &String)| after.get(*uid) != Some(*version);
+    before.iter().filter(differs).count()
 }

@@ -7,12 +7,11 @@ use anyhow::Result;
 use super::{LIMIT, Plan};
 use crate::bench::{
     figure::{Figure, Unit},
-    site::Site,
+    site::{RECONCILES, Site},
     usage,
 };
 
 const NAME: &str = "startup";
-const RECONCILES: &str = "controller_runtime_reconcile_total";
 
 /// The figures with one dataflow in the cluster.
 pub async fn measure(plan: &Plan) -> Result<Vec<Figure>> {
