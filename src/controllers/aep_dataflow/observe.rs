@@ -64,7 +64,7 @@ pub async fn surroundings(
     let unreachable = subscription::reach(context, dataflow, &source, &mut access).await?;
     // One whose flow may exist settles that first; the last look before a creation asks again.
     if progress == FlowProgress::None
-        && let Some(failure) = claim::check(context, dataflow, progress).await?
+        && let Some(failure) = claim::glance(context, dataflow, progress).await?
     {
         return Ok(Observed::Lacking(failure.into()));
     }
@@ -201,6 +201,19 @@ fn obstacle(source: &CustomerIoSource) -> Option<String> {
         return None;
     };
     (!is_held(source)).then_some(message)
+}
+
+/// The source of a dataflow, once its connection stands and it stays for as long as the dataflow.
+pub async fn standing(
+    context: &Context,
+    dataflow: &AepDataflow,
+) -> Result<Option<SourceView>, RecordError> {
+    let Observed::Whole(source) = source_of(context, dataflow).await? else {
+        return Ok(None);
+    };
+    let view = view(&source);
+    let stands = matches!(view, SourceView::Standing { .. }) && obstacle(&source).is_none();
+    Ok(stands.then_some(view))
 }
 
 /// Whether the source stays for as long as a dataflow with an intent is on it.

@@ -440,6 +440,18 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
         }
     }
 
+    async fn look_again(&mut self) -> Result<bool, RecordError> {
+        if let SourceView::Standing { .. } = self.observed.source {
+            return Ok(false);
+        }
+        let standing = observe::standing(self.context, self.dataflow).await?;
+        let has_come = standing.is_some();
+        if let Some(source) = standing {
+            self.observed.source = source;
+        }
+        Ok(has_come)
+    }
+
     async fn veto(&self, steps: &[Step]) -> Result<Option<Failure>, RecordError> {
         if !steps.iter().any(|step| step.creates().is_some()) {
             return Ok(None);

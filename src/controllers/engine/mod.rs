@@ -136,6 +136,11 @@ pub trait Subject<S: ManagedStatus>: Send {
         Vec::new()
     }
 
+    /// Whether what it waits for has come while its own steps ran: then it takes that in, and the run goes on.
+    fn look_again(&mut self) -> impl Future<Output = Result<bool, RecordError>> + Send {
+        async { Ok(false) }
+    }
+
     /// The last look before `steps` run, with their intents written: a reason not to run them.
     fn veto(
         &self,
@@ -198,9 +203,11 @@ impl<K: Kind> Run<'_, K> {
         let (mut stale, mut consulted) = (0, BTreeSet::new());
         let mut begun: BTreeSet<Service> = BTreeSet::new();
         subject.begin(&mut self.record.status);
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS {
             let steps = match subject.plan(&self.record.status) {
                 Plan::Done => return Ok(End::Done),
+                // In the first round, what it depends on has only just been read.
+                Plan::Wait(_) if round > 0 && subject.look_again().await? => continue,
                 Plan::Wait(wait) => return Ok(End::Waiting(wait)),
                 Plan::Stop(failure) => return Ok(failure.into()),
                 Plan::Adopt => {
