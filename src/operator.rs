@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::controllers::context::{Context, Settings, Side, Suspicions, Watched};
 use crate::controllers::drift::{self, Watch};
-use crate::controllers::events::Events;
+use crate::controllers::events::{Publisher, events};
 use crate::controllers::inventory::Inventory;
 use crate::controllers::namespaces::Namespaces;
 use crate::controllers::record::LIMIT;
@@ -74,6 +74,7 @@ pub struct Parts {
 pub struct Operator {
     context: Arc<Context>,
     wakes: Wakes,
+    publisher: Publisher,
     metrics: Arc<Metrics>,
     random: StdRng,
     stop: CancellationToken,
@@ -140,8 +141,9 @@ impl Operator {
         };
         let service = leader::fence(service, tenure.clone());
         let platform = Platform::new(service.clone(), endpoints, options);
+        let (events, publisher) = events(client.clone(), instance);
         let context = Arc::new(Context {
-            events: Events::new(client.clone(), instance),
+            events,
             client,
             platform,
             customer_io: CustomerIo::new(service, customer_io, app_api),
@@ -174,6 +176,7 @@ impl Operator {
                 dataflows,
                 secrets,
             },
+            publisher,
             metrics,
             random,
             stop,
@@ -197,6 +200,7 @@ impl Operator {
         let Self {
             context,
             wakes,
+            publisher,
             metrics,
             mut random,
             stop,
@@ -212,15 +216,19 @@ impl Operator {
         };
         let controllers =
             controllers::run(context, wakes, Arc::clone(&metrics), ready, stop.clone());
-        let Some((mut elector, lease)) = elector else {
+        let ended = CancellationToken::new();
+        let acting = async {
             futures::join!(controllers, drift, runs);
+            ended.cancel();
+        };
+        let Some((mut elector, lease)) = elector else {
+            futures::join!(acting, publisher.run(&ended));
             return Ok(());
         };
         if !elector.campaign(&stop).await {
             return Ok(());
         }
         metrics.process.leads(&lease, true);
-        let ended = CancellationToken::new();
         let leading = async {
             let held = elector.keep(ended.cancelled()).await;
             metrics.process.leads(&lease, false);
@@ -228,11 +236,7 @@ impl Operator {
             stop.cancel();
             held
         };
-        let acting = async {
-            futures::join!(controllers, drift, runs);
-            ended.cancel();
-        };
-        let (held, ()) = futures::join!(leading, acting);
+        let (held, (), ()) = futures::join!(leading, acting, publisher.run(&ended));
         held
     }
 }

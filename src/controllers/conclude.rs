@@ -87,11 +87,10 @@ pub(super) async fn conclude<K: Kind>(
     for note in std::mem::take(&mut record.notes) {
         context
             .events
-            .publish(&record.resource.object_ref(&()), note)
-            .await;
+            .publish(record.resource.object_ref(&()), note);
     }
     if let Some(after) = after.filter(|after| told_differently(before.as_ref(), after)) {
-        tell(context, record, key, &standing, &after, note).await;
+        tell(context, record, key, &standing, &after, note);
     }
     Ok(match pace {
         None => {
@@ -128,7 +127,7 @@ fn told_differently(before: Option<&Condition>, after: &Condition) -> bool {
 }
 
 /// One Event and one log line for each change of standing.
-async fn tell<K: Kind>(
+fn tell<K: Kind>(
     context: &Context,
     record: &Record<K>,
     key: &Key,
@@ -160,6 +159,5 @@ async fn tell<K: Kind>(
     };
     context
         .events
-        .publish(&record.resource.object_ref(&()), note)
-        .await;
+        .publish(record.resource.object_ref(&()), note);
 }

@@ -219,8 +219,7 @@ async fn finish<K: Kind>(
         info!(namespace = key.namespace, name = key.name, "{}", note.note);
         context
             .events
-            .publish(&record.resource.object_ref(&()), note)
-            .await;
+            .publish(record.resource.object_ref(&()), note);
     }
     info!(namespace = key.namespace, name = key.name, "deleted");
     forget::<K>(context, key);
