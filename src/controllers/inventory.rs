@@ -16,8 +16,8 @@ use crate::plan::RemoteKind;
 use crate::plan::marker::Identity;
 use crate::plan::sighting::Sighted;
 use crate::platform::{
-    ApiError, CUSTOMER_IO_CONNECTION_SPEC, DATA_LAKE_CONNECTION_SPEC, Filter, SOURCE_SPEC_PROPERTY,
-    Sandbox,
+    ApiError, CUSTOMER_IO_CONNECTION_SPEC, DATA_LAKE_CONNECTION_SPEC, Filter, Flow,
+    SOURCE_SPEC_PROPERTY, Sandbox,
 };
 
 use super::preflight::{Hidden, Preflight};
@@ -208,10 +208,9 @@ impl Scope {
         let mut standing = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(CHUNK) {
             let values: Vec<&str> = chunk.iter().map(String::as_str).collect();
-            let found = sandbox
-                .list_target_connections(&Filter::new().any_of("id", &values))
-                .await?;
-            standing.extend(found.into_iter().map(|it| it.id));
+            let filter = Filter::new().any_of("id", &values);
+            let found = sandbox.list_target_connections(&filter, |it| Some(it.id));
+            standing.extend(found.await?);
         }
         Ok(standing)
     }
@@ -336,20 +335,19 @@ async fn list(sandbox: &Sandbox, kind: RemoteKind) -> Result<Vec<Sighted>, ApiEr
     Ok(match kind {
         RemoteKind::SourceConnection => {
             let filter = by("connectionSpec.id", CUSTOMER_IO_CONNECTION_SPEC);
-            let found = sandbox.list_source_connections(&filter).await?;
-            found.iter().map(Sighted::from).collect()
+            let sighted = |it| Some(Sighted::from(&it));
+            sandbox.list_source_connections(&filter, sighted).await?
         }
         RemoteKind::TargetConnection => {
             let filter = by("connectionSpec.id", DATA_LAKE_CONNECTION_SPEC);
-            let found = sandbox.list_target_connections(&filter).await?;
-            found.iter().map(Sighted::from).collect()
+            let sighted = |it| Some(Sighted::from(&it));
+            sandbox.list_target_connections(&filter, sighted).await?
         }
         RemoteKind::Flow => {
             let filter = by(SOURCE_SPEC_PROPERTY, CUSTOMER_IO_CONNECTION_SPEC);
-            let found = sandbox.list_flows(&filter).await?;
             // One that AEP is deleting is as good as gone: taken over, it would leave its resource with nothing.
-            let staying = found.iter().filter(|flow| !flow.state.is_going());
-            staying.map(Sighted::from).collect()
+            let staying = |flow: Flow| (!flow.state.is_going()).then(|| Sighted::from(&flow));
+            sandbox.list_flows(&filter, staying).await?
         }
         _ => Vec::new(),
     })

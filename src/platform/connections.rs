@@ -267,12 +267,13 @@ impl Sandbox {
         self.delete("delete_source_connection", SOURCES, id).await
     }
 
-    /// Lists source connections. Check the results: see [`Filter`].
-    pub async fn list_source_connections(
+    /// Lists source connections, and returns what `keep` makes of them. Check the results: see [`Filter`].
+    pub async fn list_source_connections<U>(
         &self,
         filter: &Filter,
-    ) -> Result<Vec<SourceConnection>, ApiError> {
-        self.list("list_source_connections", BASE, SOURCES, filter)
+        keep: impl FnMut(SourceConnection) -> Option<U>,
+    ) -> Result<Vec<U>, ApiError> {
+        self.list("list_source_connections", (BASE, SOURCES), filter, keep)
             .await
     }
 
@@ -305,12 +306,13 @@ impl Sandbox {
         self.delete("delete_target_connection", TARGETS, id).await
     }
 
-    /// Lists target connections. Check the results: see [`Filter`].
-    pub async fn list_target_connections(
+    /// Lists target connections, and returns what `keep` makes of them. Check the results: see [`Filter`].
+    pub async fn list_target_connections<U>(
         &self,
         filter: &Filter,
-    ) -> Result<Vec<TargetConnection>, ApiError> {
-        self.list("list_target_connections", BASE, TARGETS, filter)
+        keep: impl FnMut(TargetConnection) -> Option<U>,
+    ) -> Result<Vec<U>, ApiError> {
+        self.list("list_target_connections", (BASE, TARGETS), filter, keep)
             .await
     }
 }

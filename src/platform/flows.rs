@@ -302,9 +302,13 @@ impl Sandbox {
         self.delete("delete_flow", FLOWS, id).await
     }
 
-    /// Lists flows. Check the results: see [`Filter`].
-    pub async fn list_flows(&self, filter: &Filter) -> Result<Vec<Flow>, ApiError> {
-        self.list("list_flows", BASE, FLOWS, filter).await
+    /// Lists flows, and returns what `keep` makes of them. Check the results: see [`Filter`].
+    pub async fn list_flows<U>(
+        &self,
+        filter: &Filter,
+        keep: impl FnMut(Flow) -> Option<U>,
+    ) -> Result<Vec<U>, ApiError> {
+        self.list("list_flows", (BASE, FLOWS), filter, keep).await
     }
 
     /// Enables or disables a flow. Busy (FLOW-1422-400) when its state does not allow it now.

@@ -74,17 +74,19 @@ struct Page {
 }
 
 impl Sandbox {
-    /// Reads a listing to its end. An incomplete one is an error, never a short list.
-    pub(super) async fn list<T: DeserializeOwned>(
+    /// Reads a listing to its end, and keeps what `keep` makes of its objects: of ten thousand, few fields are wanted, and
+    /// only a page of them is ever whole in memory. An incomplete listing is an error, never a short list.
+    pub(super) async fn list<T: DeserializeOwned, U>(
         &self,
         operation: &'static str,
-        base: &str,
-        collection: &str,
+        (base, collection): (&str, &str),
         filter: &Filter,
-    ) -> Result<Vec<T>, ApiError> {
+        keep: impl FnMut(T) -> Option<U>,
+    ) -> Result<Vec<U>, ApiError> {
         let bound = self.page_bound();
+        let first = filter.query();
         let (found, is_complete) = self
-            .pages(operation, base, collection, filter.query(), bound)
+            .pages(operation, (base, collection), first, bound, keep)
             .await?;
         if is_complete {
             return Ok(found);
@@ -97,14 +99,14 @@ impl Sandbox {
     }
 
     /// Reads some pages of a listing, and whether those are all.
-    pub(super) async fn pages<T: DeserializeOwned>(
+    pub(super) async fn pages<T: DeserializeOwned, U>(
         &self,
         operation: &'static str,
-        base: &str,
-        collection: &str,
+        (base, collection): (&str, &str),
         first: String,
         bound: usize,
-    ) -> Result<(Vec<T>, bool), ApiError> {
+        mut keep: impl FnMut(T) -> Option<U>,
+    ) -> Result<(Vec<U>, bool), ApiError> {
         let mut query = first.clone();
         let mut found = Vec::new();
         for _ in 0..bound {
@@ -114,10 +116,9 @@ impl Sandbox {
             let broken = |detail: String| reply.unreadable(operation, &Method::GET, detail);
             let page: Page = reply.json(operation, &Method::GET)?;
             for item in page.items {
-                found.push(
-                    serde_json::from_value(item)
-                        .map_err(|_| broken("an object in the list cannot be read".into()))?,
-                );
+                let item = serde_json::from_value(item)
+                    .map_err(|_| broken("an object in the list cannot be read".into()))?;
+                found.extend(keep(item));
             }
             match page.links.pointer("/next/href") {
                 None | Some(Value::Null) => return Ok((found, true)),

@@ -185,7 +185,7 @@ impl Sandbox {
         let first = format!("{}&orderby=-createdAt", filter.query());
         let bound = pages.clamp(1, self.page_bound().max(1));
         let (mut runs, is_complete) = self
-            .pages::<Run>("list_runs", BASE, "runs", first, bound)
+            .pages("list_runs", (BASE, "runs"), first, bound, Some::<Run>)
             .await?;
         // A run that began meanwhile pushes others to the next page.
         let mut seen = HashSet::new();

@@ -17,7 +17,7 @@ use crate::resources::{AepDataflow, AepDataflowStatus};
 pub async fn source(sandbox: &Sandbox, source: &[String], failure: Failure) -> Failure {
     let [source] = source else { return failure };
     let filter = Filter::new().eq("sourceConnectionIds[]", source);
-    let Ok(flows) = sandbox.list_flows(&filter).await else {
+    let Ok(flows) = sandbox.list_flows(&filter, Some).await else {
         return failure;
     };
     let Some(flow) = flows

@@ -27,7 +27,7 @@ pub(super) async fn users(
     source_connection: &String,
 ) -> Result<Outcome, ApiError> {
     let filter = Filter::new().eq("sourceConnectionIds[]", source_connection);
-    let mut flows = sandbox.list_flows(&filter).await?;
+    let mut flows = sandbox.list_flows(&filter, Some).await?;
     // That this property can be filtered by is documented; that nothing else comes back is not.
     flows.retain(|flow| flow.source_connection_ids.contains(source_connection));
     let users = flows.into_iter().map(|flow| User {

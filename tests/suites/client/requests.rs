@@ -138,7 +138,7 @@ async fn a_list_is_read_to_its_end_and_keeps_its_filter() {
         page("c", "{}"),
     ]);
     let filter = Filter::new().eq("name", "a, b=c");
-    let flows = far.sandbox().list_flows(&filter).await.unwrap();
+    let flows = far.sandbox().list_flows(&filter, Some).await.unwrap();
     assert_eq!(
         flows.iter().map(|f| f.id.as_str()).collect::<Vec<_>>(),
         ["a", "b", "c"]
@@ -184,7 +184,7 @@ async fn an_incomplete_list_is_an_error_and_never_a_short_list() {
         let error = far
             .start(options)
             .sandbox(credentials(), "prod")
-            .list_flows(&Filter::new())
+            .list_flows(&Filter::new(), Some)
             .await
             .unwrap_err();
         assert_eq!(error.class, Class::Unexpected, "{error}");
@@ -192,7 +192,7 @@ async fn an_incomplete_list_is_an_error_and_never_a_short_list() {
     let far = Far::platform([say(200, next(1)), say(503, "")]);
     assert_eq!(
         far.sandbox()
-            .list_flows(&Filter::new())
+            .list_flows(&Filter::new(), Some)
             .await
             .unwrap_err()
             .class,

@@ -20,7 +20,7 @@ async fn fifty_concurrent_callers_share_one_token_call() {
     let sandbox = far.sandbox();
     let calls = (0..50).map(|_| {
         let sandbox = sandbox.clone();
-        tokio::spawn(async move { sandbox.list_flows(&Filter::new()).await })
+        tokio::spawn(async move { sandbox.list_flows(&Filter::new(), Some).await })
     });
     for call in calls.collect::<Vec<_>>() {
         call.await.unwrap().unwrap();
@@ -134,14 +134,14 @@ async fn the_old_token_serves_while_it_lasts_when_ims_is_down_at_renewal() {
         (false, _) => say(200, r#"{"items":[]}"#),
     });
     let sandbox = far.sandbox();
-    sandbox.list_flows(&Filter::new()).await.unwrap();
+    sandbox.list_flows(&Filter::new(), Some).await.unwrap();
     tokio::time::advance(Duration::from_secs(86_000)).await;
     for _ in 0..10 {
-        sandbox.list_flows(&Filter::new()).await.unwrap();
+        sandbox.list_flows(&Filter::new(), Some).await.unwrap();
     }
     assert_eq!(far.tokens_asked(), 2, "one attempt, then a pause");
     tokio::time::advance(Duration::from_secs(400)).await;
-    let error = sandbox.list_flows(&Filter::new()).await.unwrap_err();
+    let error = sandbox.list_flows(&Filter::new(), Some).await.unwrap_err();
     assert_eq!(
         (error.operation, error.class),
         ("request_token", UNAVAILABLE)
@@ -217,7 +217,7 @@ async fn fifty_callers_whose_token_is_refused_renew_it_once() {
     let sandbox = far.sandbox();
     let calls = (0..50).map(|_| {
         let sandbox = sandbox.clone();
-        tokio::spawn(async move { sandbox.list_flows(&Filter::new()).await })
+        tokio::spawn(async move { sandbox.list_flows(&Filter::new(), Some).await })
     });
     for call in calls.collect::<Vec<_>>() {
         call.await.unwrap().unwrap();
@@ -228,7 +228,10 @@ async fn fifty_callers_whose_token_is_refused_renew_it_once() {
 #[tokio::test(start_paused = true)]
 async fn the_secret_is_in_the_form_body_and_nowhere_else() {
     let far = Far::platform([say(200, r#"{"items":[]}"#)]);
-    far.sandbox().list_flows(&Filter::new()).await.unwrap();
+    far.sandbox()
+        .list_flows(&Filter::new(), Some)
+        .await
+        .unwrap();
     let calls = far.calls.lock().unwrap();
     let ims = &calls[0];
     assert_eq!(
