@@ -1,7 +1,6 @@
 //! The controllers as they run: metadata watches in, reconciles out.
 
 use std::convert::Infallible;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +8,7 @@ use std::time::Duration;
 use futures::channel::mpsc::UnboundedReceiver;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, PartialObjectMeta};
+use kube::api::Api;
 use kube::runtime::controller::{Action, Config, Error};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{Controller, WatchStreamExt as _, watcher};
@@ -31,7 +30,7 @@ use super::reconcile::{Kind, after_error, forget, reconcile};
 use super::record::{RecordError, within};
 use super::retries::Inputs;
 use super::secrets::{self, Look};
-use super::watch::{self, watch_backoff};
+use super::watch::{self, Seen, watch_backoff};
 
 /// Reconciles of one controller at the same time.
 const CONCURRENCY: u16 = 32;
@@ -132,14 +131,16 @@ fn controller<K: Kind>(
     shared: &Shared,
     wakes: UnboundedReceiver<Key>,
     stop: &CancellationToken,
-) -> Controller<PartialObjectMeta<K>> {
+) -> Controller<Seen<K>> {
     let (changed, woken) = (shared.line.clone(), shared.line.clone());
     let (reader, writer) = reflector::store();
     let triggers = watch::whole::<K>(&shared.context)
-        .modify(prune)
         .reflect(writer)
         .filter_map(async |event| event.map(one).transpose())
-        .predicate_filter(relevant::<K>, kube::runtime::PredicateConfig::default())
+        .predicate_filter(
+            |it: &Seen<K>| Some(it.relevance()),
+            kube::runtime::PredicateConfig::default(),
+        )
         .inspect_ok(move |object| {
             let Key { namespace, name } = key_of(object);
             changed.add(&namespace, &name);
@@ -157,41 +158,22 @@ fn controller<K: Kind>(
 
 /// The object of an event. One that is gone differs from what it was last, or the filter for relevant
 /// changes would keep its end from us.
-fn one<K>(event: watcher::Event<PartialObjectMeta<K>>) -> Option<PartialObjectMeta<K>> {
+fn one<K>(event: watcher::Event<Seen<K>>) -> Option<Seen<K>> {
     match event {
         watcher::Event::Apply(object) | watcher::Event::InitApply(object) => Some(object),
         watcher::Event::Delete(mut object) => {
-            object.metadata.generation = None;
+            object.ended();
             Some(object)
         }
         watcher::Event::Init | watcher::Event::InitDone => None,
     }
 }
 
-fn prune<K>(object: &mut PartialObjectMeta<K>) {
-    object.metadata.managed_fields = None;
-    if let Some(annotations) = &mut object.metadata.annotations {
-        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
-    }
-}
-
-/// What of an object's metadata may change the outcome of a reconcile.
-#[expect(clippy::unnecessary_wraps, reason = "the shape of a predicate")]
-fn relevant<K>(object: &PartialObjectMeta<K>) -> Option<u64> {
-    let meta = &object.metadata;
-    let mut hasher = DefaultHasher::new();
-    meta.uid.hash(&mut hasher);
-    meta.generation.hash(&mut hasher);
-    meta.deletion_timestamp.is_some().hash(&mut hasher);
-    meta.annotations.hash(&mut hasher);
-    Some(hasher.finish())
-}
-
 fn on_secrets<K: Kind>(
-    controller: Controller<PartialObjectMeta<K>>,
+    controller: Controller<Seen<K>>,
     shared: &Arc<Shared>,
-    and: impl Fn(&Context, &PartialObjectMeta<Secret>) + Send + Sync + 'static,
-) -> Controller<PartialObjectMeta<K>> {
+    and: impl Fn(&Context, &Seen<Secret>) + Send + Sync + 'static,
+) -> Controller<Seen<K>> {
     let of_mapper = Arc::clone(shared);
     if !shared.context.settings.watch_secrets {
         return controller;
@@ -203,15 +185,15 @@ fn on_secrets<K: Kind>(
 }
 
 /// A Secret in use that came, changed or is going.
-fn keep_in_use(context: &Context, secret: &PartialObjectMeta<Secret>) {
+fn keep_in_use(context: &Context, secret: &Seen<Secret>) {
     let used = Dependency::Secret(key_of(secret));
     context.secrets.saw(secret, context.is_named(&used));
 }
 
 fn on_sources(
-    controller: Controller<PartialObjectMeta<AepDataflow>>,
+    controller: Controller<Seen<AepDataflow>>,
     shared: &Arc<Shared>,
-) -> Controller<PartialObjectMeta<AepDataflow>> {
+) -> Controller<Seen<AepDataflow>> {
     let of_mapper = Arc::clone(shared);
     controller.watches_stream(
         watch::touched::<CustomerIoSource>(&shared.context),
@@ -220,9 +202,9 @@ fn on_sources(
 }
 
 fn on_datasets(
-    controller: Controller<PartialObjectMeta<AepDataflow>>,
+    controller: Controller<Seen<AepDataflow>>,
     shared: &Arc<Shared>,
-) -> Controller<PartialObjectMeta<AepDataflow>> {
+) -> Controller<Seen<AepDataflow>> {
     let of_mapper = Arc::clone(shared);
     controller.watches_stream(
         watch::touched::<AepDataset>(&shared.context),
@@ -232,7 +214,7 @@ fn on_datasets(
     )
 }
 
-fn dependents<K: Kind>(shared: &Shared, on: &Dependency) -> Vec<ObjectRef<PartialObjectMeta<K>>> {
+fn dependents<K: Kind>(shared: &Shared, on: &Dependency) -> Vec<ObjectRef<Seen<K>>> {
     let keys = K::side(&shared.context).dependencies.dependents(on);
     keys.into_iter()
         .map(|key| {
@@ -246,7 +228,7 @@ fn key_of(object: &impl Resource) -> Key {
     Key::new(object.namespace().unwrap_or_default(), object.name_any())
 }
 
-async fn drain<K: Kind>(controller: Controller<PartialObjectMeta<K>>, shared: Arc<Shared>) {
+async fn drain<K: Kind>(controller: Controller<Seen<K>>, shared: Arc<Shared>) {
     controller
         .run(
             step::<K>,
@@ -273,7 +255,7 @@ async fn drain<K: Kind>(controller: Controller<PartialObjectMeta<K>>, shared: Ar
 /// An object that had its turn while the store did not know it: gone meanwhile, or so new that a long
 /// list that holds it is still being read. The latter is asked for again; nobody else would.
 async fn not_in_store<K: Kind>(context: &Context, key: &Key) {
-    let api: Api<PartialObjectMeta<K>> = Api::namespaced(context.client.clone(), &key.namespace);
+    let api: Api<Seen<K>> = Api::namespaced(context.client.clone(), &key.namespace);
     let dependencies = &K::side(context).dependencies;
     let before = dependencies.registration(key);
     if let Ok(None) = within(api.get_opt(&key.name)).await {
@@ -288,10 +270,7 @@ async fn not_in_store<K: Kind>(context: &Context, key: &Key) {
 }
 
 /// One reconcile: never an error to kube's Controller, which knows no attempts; never a panic.
-async fn step<K: Kind>(
-    object: Arc<PartialObjectMeta<K>>,
-    shared: Arc<Shared>,
-) -> Result<Action, Infallible> {
+async fn step<K: Kind>(object: Arc<Seen<K>>, shared: Arc<Shared>) -> Result<Action, Infallible> {
     let key = key_of(&*object);
     let running = shared.line.start(&key.namespace, &key.name);
     let started = Instant::now();

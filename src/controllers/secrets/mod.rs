@@ -22,7 +22,7 @@ use futures::StreamExt as _;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::{Api, ListParams, PartialObjectMeta, Patch, PatchParams};
-use kube::{Client, ResourceExt as _};
+use kube::{Client, Resource, ResourceExt as _};
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -83,12 +83,9 @@ impl Secrets {
     }
 
     /// A Secret as a watch shows it; `used`: whether a resource is known to name it.
-    pub fn saw(&self, secret: &PartialObjectMeta<Secret>, used: bool) {
+    pub fn saw(&self, secret: &impl Resource, used: bool) {
         let key = Key::new(secret.namespace().unwrap_or_default(), secret.name_any());
-        let (held, going) = (
-            is_held(secret),
-            secret.metadata.deletion_timestamp.is_some(),
-        );
+        let (held, going) = (is_held(secret), secret.meta().deletion_timestamp.is_some());
         if !held || going {
             self.known().held.remove(&key);
         }
@@ -385,7 +382,7 @@ async fn namespace_is_going(context: &Context, name: &str) -> Result<bool, Recor
     }
 }
 
-fn is_held(secret: &PartialObjectMeta<Secret>) -> bool {
+fn is_held(secret: &impl Resource) -> bool {
     secret.finalizers().iter().any(|name| name == IN_USE)
 }
 

@@ -8,17 +8,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kube::api::PartialObjectMeta;
-use kube::core::PartialObjectMetaExt as _;
-use kube::core::metadata::ObjectMeta;
+use kube::Resource as _;
 use kube::runtime::watcher::Event;
+
+use super::Namespaced;
+use super::seen::Seen;
 
 /// What the watches have told so far.
 pub(super) struct Merge<K> {
     parts: Vec<Part>,
     told: Told,
     /// By part and name: gone while the one list is being told; that is told after it.
-    gone: BTreeMap<(usize, String), PartialObjectMeta<K>>,
+    gone: BTreeMap<(usize, String), Seen<K>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,7 +46,7 @@ enum State {
     Refused,
 }
 
-impl<K> Merge<K> {
+impl<K: Namespaced> Merge<K> {
     /// Of watches of these namespaces. Of one alone, whatever it is of, nothing is kept.
     pub(super) fn new(namespaces: impl IntoIterator<Item = String>) -> Self {
         let parts = namespaces.into_iter().map(|namespace| Part {
@@ -62,11 +63,7 @@ impl<K> Merge<K> {
     }
 
     /// What there is to tell after `event` of the watch `index`.
-    pub(super) fn hear(
-        &mut self,
-        index: usize,
-        event: Event<PartialObjectMeta<K>>,
-    ) -> Vec<Event<PartialObjectMeta<K>>> {
+    pub(super) fn hear(&mut self, index: usize, event: Event<Seen<K>>) -> Vec<Event<Seen<K>>> {
         if self.parts.len() == 1 {
             return vec![event];
         }
@@ -97,7 +94,9 @@ impl<K> Merge<K> {
                 let listed = std::mem::take(&mut part.listing);
                 let before = std::mem::replace(&mut part.names, listed);
                 let missing = before.difference(&part.names);
-                let missing: Vec<_> = missing.map(|name| named(&part.namespace, name)).collect();
+                let missing: Vec<_> = missing
+                    .map(|name| Seen::named(&part.namespace, name))
+                    .collect();
                 let ends = missing.into_iter();
                 let mut events: Vec<_> = ends.flat_map(|it| self.gone(index, it)).collect();
                 events.extend(self.all_told());
@@ -107,18 +106,14 @@ impl<K> Merge<K> {
     }
 
     /// What there is to tell after the watch `index` was refused.
-    pub(super) fn refused(&mut self, index: usize) -> Vec<Event<PartialObjectMeta<K>>> {
+    pub(super) fn refused(&mut self, index: usize) -> Vec<Event<Seen<K>>> {
         if let Some(part) = self.parts.get_mut(index) {
             part.state = State::Refused;
         }
         self.all_told()
     }
 
-    fn there(
-        &mut self,
-        index: usize,
-        object: PartialObjectMeta<K>,
-    ) -> Vec<Event<PartialObjectMeta<K>>> {
+    fn there(&mut self, index: usize, object: Seen<K>) -> Vec<Event<Seen<K>>> {
         let name = name_of(&object);
         self.gone.remove(&(index, name.clone()));
         self.parts[index].names.insert(name);
@@ -129,11 +124,7 @@ impl<K> Merge<K> {
         }]
     }
 
-    fn gone(
-        &mut self,
-        index: usize,
-        object: PartialObjectMeta<K>,
-    ) -> Vec<Event<PartialObjectMeta<K>>> {
+    fn gone(&mut self, index: usize, object: Seen<K>) -> Vec<Event<Seen<K>>> {
         if self.told == Told::All {
             return vec![Event::Delete(object)];
         }
@@ -142,7 +133,7 @@ impl<K> Merge<K> {
     }
 
     /// The end of the one list, once nothing is waited for any more.
-    fn all_told(&mut self) -> Vec<Event<PartialObjectMeta<K>>> {
+    fn all_told(&mut self) -> Vec<Event<Seen<K>>> {
         let is = |state| self.parts.iter().any(|part| part.state == state);
         if self.told == Told::All || is(State::Awaited) || !is(State::Listed) {
             return Vec::new();
@@ -155,18 +146,8 @@ impl<K> Merge<K> {
     }
 }
 
-fn name_of<K>(object: &PartialObjectMeta<K>) -> String {
-    object.metadata.name.clone().unwrap_or_default()
-}
-
-/// All that is known of an object that a list has no more.
-fn named<K>(namespace: &str, name: &str) -> PartialObjectMeta<K> {
-    ObjectMeta {
-        namespace: Some(namespace.to_owned()),
-        name: Some(name.to_owned()),
-        ..ObjectMeta::default()
-    }
-    .into_response_partial()
+fn name_of<K: Namespaced>(object: &Seen<K>) -> String {
+    object.meta().name.clone().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -177,7 +158,7 @@ mod tests {
 
     use super::*;
 
-    type Object = PartialObjectMeta<Secret>;
+    type Object = Seen<Secret>;
 
     const NAMESPACES: [&str; 2] = ["a", "b"];
 
@@ -210,7 +191,7 @@ mod tests {
         }
 
         fn hear(&mut self, namespace: &str, event: &Event<&str>) {
-            let object = |name: &str| named(namespace, name);
+            let object = |name: &str| Seen::named(namespace, name);
             let event = match event {
                 Event::Init => Event::Init,
                 Event::InitDone => Event::InitDone,
@@ -330,7 +311,7 @@ mod tests {
         let mut merge = Merge::<Secret>::new(["a".to_owned()]);
         for event in [
             Event::Init,
-            Event::InitApply(named("a", "1")),
+            Event::InitApply(Seen::named("a", "1")),
             Event::InitDone,
             Event::Init,
         ] {

@@ -4,7 +4,9 @@
 //! hold up every other trigger of a controller. Only a controller's one watch of the whole cluster hands them on: while that
 //! fails, nothing else brings it on its way.
 
+mod changes;
 mod merge;
+mod seen;
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -13,7 +15,7 @@ use futures::stream::{self, BoxStream, select_all};
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::NamespaceResourceScope;
 use kube::Resource;
-use kube::api::{Api, PartialObjectMeta};
+use kube::api::Api;
 use kube::runtime::utils::{Backoff, ResetTimerBackoff};
 use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt as _, watcher};
@@ -21,7 +23,12 @@ use tracing::warn;
 
 use super::context::Context;
 use super::namespaces::Namespaces;
+use changes::Changes;
 use merge::Merge;
+pub(super) use seen::Seen;
+
+/// Objects of a page, of some kilobytes each. kube's own is 500.
+const PAGE_SIZE: u32 = 100;
 
 /// A kind of object that lives in a namespace, as a watch wants it.
 pub(super) trait Namespaced:
@@ -42,12 +49,10 @@ impl<K> Namespaced for K where
 /// All objects of a kind, as one watch of them would show them: for a store.
 pub(super) fn whole<K: Namespaced>(
     context: &Context,
-) -> BoxStream<'static, Result<Event<PartialObjectMeta<K>>, watcher::Error>> {
+) -> BoxStream<'static, Result<Event<Seen<K>>, watcher::Error>> {
     if context.namespaces == Namespaces::All {
-        let api: Api<PartialObjectMeta<K>> = Api::all(context.client.clone());
-        return watcher(api, watcher::Config::default())
-            .backoff(watch_backoff())
-            .boxed();
+        let api: Api<Seen<K>> = Api::all(context.client.clone());
+        return watcher(api, paged()).backoff(watch_backoff()).boxed();
     }
     let (namespaces, watches) = watches::<K>(context);
     let mut merge = Merge::new(namespaces.into_iter().map(Option::unwrap_or_default));
@@ -65,29 +70,29 @@ pub(super) fn whole<K: Namespaced>(
 /// Every object of a kind that comes, changes or goes.
 pub(super) fn touched<K: Namespaced>(
     context: &Context,
-) -> impl Stream<Item = Result<PartialObjectMeta<K>, watcher::Error>> + Send + 'static {
-    let (_, watches) = watches::<K>(context);
-    watches
-        .filter_map(async |(_, heard)| heard.map(Ok))
-        .touched_objects()
+) -> impl Stream<Item = Result<Seen<K>, watcher::Error>> + Send + 'static {
+    let (namespaces, watches) = watches::<K>(context);
+    let mut changes: Vec<Changes> = namespaces.iter().map(|_| Changes::default()).collect();
+    watches.filter_map(move |(index, heard)| {
+        let news = heard.and_then(|event| changes.get_mut(index)?.of(event));
+        std::future::ready(news.map(Ok))
+    })
 }
 
 /// What one of several watches brings; `None`: it is refused.
-type Heard<K> = (usize, Option<Event<PartialObjectMeta<K>>>);
+type Heard<K> = (usize, Option<Event<Seen<K>>>);
 
 /// A watch for each namespace, and what they bring.
 fn watches<K: Namespaced>(
     context: &Context,
 ) -> (Vec<Option<String>>, BoxStream<'static, Heard<K>>) {
-    let apis = context
-        .namespaces
-        .apis::<PartialObjectMeta<K>>(&context.client);
+    let apis = context.namespaces.apis::<Seen<K>>(&context.client);
     let (namespaces, apis): (Vec<_>, Vec<_>) = apis.into_iter().unzip();
     let watches = apis.into_iter().zip(&namespaces).enumerate();
     let watches = watches.map(|(index, (api, namespace))| {
         let namespace = namespace.clone();
         let mut told = false;
-        watcher(api, watcher::Config::default())
+        watcher(api, paged())
             .backoff(watch_backoff())
             .filter_map(move |heard| {
                 let heard = match heard {
@@ -136,6 +141,11 @@ fn is_forbidden(error: &watcher::Error) -> bool {
         | watcher::Error::WatchError(status) => status.is_forbidden(),
         _ => false,
     }
+}
+
+/// Lists come in small pages: as many as a controller has lists are in memory at the same time.
+fn paged() -> watcher::Config {
+    watcher::Config::default().page_size(PAGE_SIZE)
 }
 
 /// kube's own pace after a failed watch, without its jitter: that comes from a source of chance that cannot be
