@@ -147,7 +147,13 @@ async fn soak(args: ToolArgs) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = tokio::process::Command::new(cargo)
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-        .args(["run", "--quiet", "--release", "--package", "simulation"])
+        .args([
+            "run",
+            "--quiet",
+            "--profile=soak",
+            "--package",
+            "simulation",
+        ])
         .args(["--", "soak"])
         .args(args.args)
         .status()
