@@ -90,7 +90,18 @@ impl Cluster {
     }
 
     /// Follows a kind from now on.
-    pub async fn watch(&self, plural: &str) -> Result<Watch> {
+    pub async fn watch(&self, plural: &'static str) -> Result<Watch> {
+        let (states, answer) = self.open(plural).await?;
+        Ok(Watch {
+            cluster: self.clone(),
+            plural,
+            states,
+            answer,
+            unread: Vec::new(),
+        })
+    }
+
+    async fn open(&self, plural: &str) -> Result<(BTreeMap<String, State>, reqwest::Response)> {
         let (items, version) = self.list(plural).await?;
         let states = items.iter().map(|item| (name(item), State::of(item)));
         let url = format!(
@@ -99,11 +110,8 @@ impl Cluster {
         );
         // The client's own limit is for calls that end.
         let request = self.client.get(url).timeout(Duration::from_hours(1));
-        Ok(Watch {
-            states: states.collect(),
-            answer: request.send().await?.error_for_status()?,
-            unread: Vec::new(),
-        })
+        let answer = request.send().await?.error_for_status()?;
+        Ok((states.collect(), answer))
     }
 }
 
@@ -154,6 +162,8 @@ impl State {
 /// The objects of a kind as they change.
 #[derive(Debug)]
 pub struct Watch {
+    cluster: Cluster,
+    plural: &'static str,
     states: BTreeMap<String, State>,
     answer: reqwest::Response,
     unread: Vec<u8>,
@@ -208,9 +218,14 @@ impl Watch {
             let chunk = timeout_at(deadline, self.answer.chunk())
                 .await
                 .with_context(|| format!("not within {} s", limit.as_secs()))??;
-            let chunk = chunk.context("kube-apiserver has ended the watch")?;
-            self.unread.extend_from_slice(&chunk);
-            self.take_in()?;
+            if let Some(chunk) = chunk {
+                self.unread.extend_from_slice(&chunk);
+                self.take_in()?;
+            } else {
+                // kube-apiserver ends a watch whose reader falls behind.
+                (self.states, self.answer) = self.cluster.open(self.plural).await?;
+                self.unread.clear();
+            }
         }
         Ok(())
     }

@@ -40,6 +40,8 @@ pub struct Figure {
     pub scenario: &'static str,
     /// What it is, with the size and the latency it was measured at.
     pub name: String,
+    /// The number of dataflows it was measured at, where that is what it is about.
+    pub dataflows: Option<usize>,
     /// What it is counted in.
     pub unit: Unit,
     /// One number a run; never empty.
@@ -59,9 +61,20 @@ impl Figure {
         Self {
             scenario,
             name: name.into(),
+            dataflows: None,
             unit,
             samples: samples.to_vec(),
             target: None,
+        }
+    }
+
+    /// The same, of so many dataflows: its name says it.
+    #[must_use]
+    pub fn of(self, dataflows: usize) -> Self {
+        Self {
+            name: format!("{dataflows} dataflows: {}", self.name),
+            dataflows: Some(dataflows),
+            ..self
         }
     }
 
@@ -99,7 +112,7 @@ impl Figure {
     /// As `--json` has it.
     pub fn json(&self) -> Value {
         json!({
-            "scenario": self.scenario, "name": self.name, "unit": self.unit.symbol(), "samples": self.samples,
+            "scenario": self.scenario, "name": self.name, "dataflows": self.dataflows, "unit": self.unit.symbol(), "samples": self.samples,
             "median": self.median(), "min": self.min(), "max": self.max(), "target": self.target, "met": self.is_met(),
         })
     }

@@ -2,7 +2,7 @@
 //!
 //! - [`scenarios`] measure; each returns [`figure::Figure`]s, which are told as a table and as JSON.
 //! - [`site`] is a stack with the questions they put to it, [`cluster`] its kube-apiserver, [`crowd`] the manifests,
-//!   [`usage`] what the operator's process takes of the machine.
+//!   [`usage`] what the operator's process takes of the machine, [`plot`] a picture of cost against size.
 //!
 //! Nothing here is a test: no figure of a machine decides whether a change is good. Counts that do not depend on the
 //! machine are asserted in the end to end scenarios too.
@@ -15,11 +15,15 @@
 pub mod cluster;
 pub mod crowd;
 pub mod figure;
+pub mod plot;
 pub mod scenarios;
 pub mod site;
 pub mod usage;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
@@ -55,6 +59,9 @@ pub struct BenchArgs {
     /// Also write the figures here, with every sample.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Also draw steady, restart and memory against `--sizes`, as SVG.
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
     /// Take this operator instead of building the one of this checkout with optimizations.
     #[arg(long, value_name = "FILE")]
     operator: Option<PathBuf>,
@@ -124,8 +131,17 @@ pub async fn run(args: BenchArgs) -> Result<()> {
     println!("\n{}", table(&figures));
     if let Some(path) = args.json {
         let figures: Vec<_> = figures.iter().map(Figure::json).collect();
-        let text = serde_json::to_string_pretty(&json!({"figures": figures}))?;
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        write(
+            &path,
+            &serde_json::to_string_pretty(&json!({"figures": figures}))?,
+        )?;
+    }
+    if let Some(path) = args.plot {
+        write(&path, &plot::svg(&figures)?)?;
     }
     Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -120,8 +120,9 @@ impl Site {
         let mut from = numbers.start;
         while from < end {
             let to = (from + BATCH).min(end);
-            self.cluster.apply(&crowd::pairs(from..to)).await?;
-            watch.until_ready(to, limit).await?;
+            let manifests = crowd::pairs(from..to);
+            // At the same time: kube-apiserver ends a watch that is not read.
+            tokio::try_join!(self.cluster.apply(&manifests), watch.until_ready(to, limit))?;
             from = to;
         }
         Ok(())

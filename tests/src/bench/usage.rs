@@ -12,6 +12,8 @@ const MEGABYTE: f64 = 1_000_000.0;
 pub struct Memory {
     /// Resident now.
     pub resident: f64,
+    /// Of that, what no file backs: the heap and stacks. The rest is the program itself, which the kernel can drop.
+    pub anonymous: f64,
     /// The most it ever had resident.
     pub peak: f64,
 }
@@ -37,6 +39,7 @@ fn memory_of(status: &str) -> Option<Memory> {
     };
     Some(Memory {
         resident: field("VmRSS:")?,
+        anonymous: field("RssAnon:")?,
         peak: field("VmHWM:")?,
     })
 }
@@ -64,9 +67,12 @@ mod tests {
 
     #[test]
     fn what_the_kernel_tells_is_read() {
-        let status = "Name:\tx\nVmHWM:\t    2000 kB\nVmRSS:\t    1000 kB\nThreads:\t3\n";
+        let status = "Name:\tx\nVmHWM:\t    2000 kB\nVmRSS:\t    1000 kB\nRssAnon:\t     500 kB\nThreads:\t3\n";
         let memory = memory_of(status).unwrap();
-        assert_eq!((memory.resident, memory.peak), (1.024, 2.048));
+        assert_eq!(
+            (memory.resident, memory.anonymous, memory.peak),
+            (1.024, 0.512, 2.048)
+        );
         let stat = "7 (a (b) c) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20 0";
         assert_eq!(ticks_of(stat), Some(300.0));
     }

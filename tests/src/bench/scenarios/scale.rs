@@ -80,12 +80,7 @@ impl Here<'_> {
     }
 
     fn figure(&self, scenario: &'static str, what: &str, unit: Unit, samples: &[f64]) -> Figure {
-        Figure::new(
-            scenario,
-            format!("{} dataflows: {what}", self.size),
-            unit,
-            samples,
-        )
+        Figure::new(scenario, what, unit, samples).of(self.size)
     }
 
     async fn steady(&self) -> Result<Vec<Figure>> {
@@ -210,7 +205,13 @@ impl Here<'_> {
 /// so that all watches have to list.
 async fn memory(plan: &Plan, site: &mut Site, count: usize) -> Result<Vec<Figure>> {
     const NAME: &str = "memory";
-    let [mut resident, mut peak, mut relisted, mut peak_relisted] = [const { Vec::new() }; 4];
+    let [
+        mut resident,
+        mut peak,
+        mut relisted,
+        mut heap,
+        mut peak_relisted,
+    ] = [const { Vec::new() }; 5];
     site.platform(weather(0, None)).await?;
     for _ in 0..plan.runs {
         let here = Here {
@@ -229,15 +230,14 @@ async fn memory(plan: &Plan, site: &mut Site, count: usize) -> Result<Vec<Figure
         site.relist(LIMIT).await?;
         let memory = usage::memory(pid)?;
         relisted.push(memory.resident);
+        heap.push(memory.anonymous);
         peak_relisted.push(memory.peak);
     }
     plan.story.step(&format!(
-        "resident {resident:.1?} MB, after a relist {relisted:.1?} MB, at most {peak:.1?} and {peak_relisted:.1?} MB"
+        "resident {resident:.1?} MB, after a relist {relisted:.1?} MB (without the program {heap:.1?} MB), at most {peak:.1?} and {peak_relisted:.1?} MB"
     ));
-    let figure = |what, samples: &[f64]| {
-        let what = format!("{count} dataflows: {what}");
-        Figure::new(NAME, what, Unit::Megabytes, samples)
-    };
+    let figure =
+        |what: &str, samples: &[f64]| Figure::new(NAME, what, Unit::Megabytes, samples).of(count);
     let relisted = figure("resident after a relist", &relisted);
     Ok(vec![
         figure("resident after a start and a check", &resident),
@@ -247,6 +247,7 @@ async fn memory(plan: &Plan, site: &mut Site, count: usize) -> Result<Vec<Figure
             10_000 => relisted.at_most(80.0),
             _ => relisted,
         },
+        figure("of that, heap and stacks", &heap),
         figure("peak of the relist", &peak_relisted),
     ])
 }
