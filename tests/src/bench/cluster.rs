@@ -56,9 +56,9 @@ impl Cluster {
             .body(manifest.to_string());
         let answer = request.send().await?;
         let status = answer.status();
-        if !status.is_success() {
-            bail!("applying {path}: {status}: {}", answer.text().await?);
-        }
+        // Read to its end also if it says nothing: a stream that is cut off a thousand times ends the connection.
+        let text = answer.text().await?;
+        ensure!(status.is_success(), "applying {path}: {status}: {text}");
         Ok(())
     }
 

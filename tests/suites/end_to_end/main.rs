@@ -43,6 +43,7 @@ mod outputs;
 mod ownership;
 mod preflight;
 mod rebuilt;
+mod relist;
 mod rights;
 mod rotation;
 mod slow_deletion;
