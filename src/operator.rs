@@ -16,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::controllers::context::{Context, Settings, Side, Suspicions, Watched};
 use crate::controllers::drift::{self, Watch};
-use crate::controllers::events::{Publisher, events};
+use crate::controllers::events::Events;
 use crate::controllers::inventory::Inventory;
 use crate::controllers::namespaces::Namespaces;
+use crate::controllers::publisher::Publisher;
 use crate::controllers::record::LIMIT;
 use crate::controllers::retries::Retries;
 use crate::controllers::rotation::Rotations;
@@ -141,7 +142,8 @@ impl Operator {
         };
         let service = leader::fence(service, tenure.clone());
         let platform = Platform::new(service.clone(), endpoints, options);
-        let (events, publisher) = events(client.clone(), instance);
+        let (events, queued) = Events::new();
+        let publisher = Publisher::new(client.clone(), instance, clock, queued);
         let context = Arc::new(Context {
             events,
             client,

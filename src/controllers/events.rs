@@ -1,52 +1,34 @@
 //! Events: what `kubectl describe` shows below the conditions.
 //!
-//! Nothing waits for an Event: reconciles queue them, and one task publishes them in that order. One that cannot be published,
-//! or for which the queue has no room, is a line in the log. kube's recorder folds repeats of the same type, action,
-//! reason and object within six minutes and keeps the first text, so each text has its own action.
+//! Nothing waits for an Event: reconciles queue them, and one task publishes them in that order ([`super::publisher`]). One that
+//! cannot be published, or for which the queue has no room, is a line in the log. Repeats of the same type, action, reason
+//! and object are folded and keep the first text, so each text has its own action.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::Client;
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::plan::Step;
 
-/// Longest note the API server takes, in bytes.
-const NOTE_MAX: usize = 1000;
-
 /// Events that wait to be published, at most: some two megabytes, and several seconds' worth of kube-apiserver's time.
-const QUEUE: usize = 4096;
-/// How long those that still wait when the operator ends may take.
-const LAST: Duration = Duration::from_secs(5);
+pub(super) const QUEUE: usize = 4096;
 
 /// Where Events are queued.
 pub struct Events {
     queue: Sender<(ObjectReference, Note)>,
 }
 
-/// Publishes what was queued.
-pub struct Publisher {
-    recorder: Recorder,
-    queue: Receiver<(ObjectReference, Note)>,
-}
+/// What was queued.
+pub type Queued = Receiver<(ObjectReference, Note)>;
 
-/// Events of this process, published as `client`.
-pub fn events(client: Client, instance: Option<String>) -> (Events, Publisher) {
-    let reporter = Reporter {
-        controller: "aep-operator".to_owned(),
-        instance,
-    };
-    let (sender, receiver) = channel(QUEUE);
-    let publisher = Publisher {
-        recorder: Recorder::new(client, reporter),
-        queue: receiver,
-    };
-    (Events { queue: sender }, publisher)
+impl Events {
+    /// An empty queue and its end.
+    pub fn new() -> (Self, Queued) {
+        let (queue, queued) = channel(QUEUE);
+        (Self { queue }, queued)
+    }
 }
 
 /// One Event to publish.
@@ -121,144 +103,10 @@ impl Events {
     }
 }
 
-impl Publisher {
-    /// Publishes until nothing comes any more: `ended`. What is queued by then is still published, if that goes fast.
-    pub async fn run(mut self, ended: &CancellationToken) {
-        let limit = async {
-            ended.cancelled().await;
-            tokio::time::sleep(LAST).await;
-        };
-        tokio::select! {
-            biased;
-            () = self.publish_all(ended) => {}
-            () = limit => debug!("the last Events were not published"),
-        }
-    }
-
-    async fn publish_all(&mut self, ended: &CancellationToken) {
-        loop {
-            let next = tokio::select! {
-                biased;
-                next = self.queue.recv() => next,
-                () = ended.cancelled() => None,
-            };
-            let Some((regarding, note)) = next else {
-                return;
-            };
-            self.publish(&regarding, note).await;
-        }
-    }
-
-    async fn publish(&self, regarding: &ObjectReference, note: Note) {
-        let event = Event {
-            type_: if note.warning {
-                EventType::Warning
-            } else {
-                EventType::Normal
-            },
-            reason: note.reason,
-            note: Some(cut(note.note)),
-            action: note.action,
-            secondary: None,
-        };
-        let published = super::record::within(self.recorder.publish(&event, regarding)).await;
-        if let Err(error) = published {
-            debug!(%error, "an Event was not published");
-        }
-    }
-}
-
-fn cut(mut note: String) -> String {
-    if note.len() > NOTE_MAX {
-        let end = (0..=NOTE_MAX)
-            .rev()
-            .find(|index| note.is_char_boundary(*index))
-            .unwrap_or_default();
-        note.truncate(end);
-    }
-    note
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use http::{Request, Response};
-    use kube::client::Body;
-    use tokio::time::Instant;
-
     use super::*;
     use crate::plan::RemoteKind;
-
-    /// An API server that takes Events, `wait` each, and what it was sent.
-    fn api(wait: Duration) -> (Client, Arc<Mutex<Vec<String>>>) {
-        let sent = Arc::new(Mutex::new(Vec::new()));
-        let noted = Arc::clone(&sent);
-        let service = tower::service_fn(move |request: Request<Body>| {
-            let noted = Arc::clone(&noted);
-            async move {
-                tokio::time::sleep(wait).await;
-                let body = request.into_body().collect_bytes().await.unwrap();
-                let event: serde_json::Value = serde_json::from_slice(&body).unwrap();
-                noted
-                    .lock()
-                    .unwrap()
-                    .push(event["note"].as_str().unwrap().to_owned());
-                Ok::<_, tower::BoxError>(Response::new(Body::from(body.to_vec())))
-            }
-        });
-        (Client::new(service, "default"), sent)
-    }
-
-    fn regarding() -> ObjectReference {
-        ObjectReference {
-            kind: Some("AepDataflow".into()),
-            name: Some("web".into()),
-            namespace: Some("marketing".into()),
-            ..ObjectReference::default()
-        }
-    }
-
-    fn note(text: &str) -> Note {
-        Note {
-            warning: false,
-            reason: "Ready".into(),
-            action: action_for(text),
-            note: text.into(),
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_is_queued_when_the_operator_ends_is_still_published_in_order() {
-        let (client, sent) = api(Duration::ZERO);
-        let (events, publisher) = events(client, None);
-        for text in ["one", "two", "three"] {
-            events.publish(regarding(), note(text));
-        }
-        let ended = CancellationToken::new();
-        ended.cancel();
-        publisher.run(&ended).await;
-        assert_eq!(*sent.lock().unwrap(), ["one", "two", "three"]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn nobody_waits_for_an_api_server_that_takes_no_events() {
-        let (client, sent) = api(Duration::from_hours(1));
-        let (events, publisher) = events(client, None);
-        for number in 0..2 * QUEUE {
-            events.publish(regarding(), note(&number.to_string()));
-        }
-        let ended = CancellationToken::new();
-        let begun = Instant::now();
-        let end = async {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            ended.cancel();
-        };
-        tokio::join!(publisher.run(&ended), end);
-        let most = LAST + Duration::from_secs(2);
-        assert!(begun.elapsed() < most, "{:?}", begun.elapsed());
-        assert!(sent.lock().unwrap().is_empty());
-    }
 
     #[test]
     fn steps_have_actions_of_their_own() {
@@ -271,10 +119,5 @@ mod tests {
             action(&delete(RemoteKind::TargetConnection)),
             "DeleteTargetConnection"
         );
-    }
-
-    #[test]
-    fn a_long_note_is_cut_between_letters() {
-        assert_eq!(cut("ü".repeat(600)).len(), 1000);
     }
 }

@@ -52,6 +52,7 @@ pub mod managed;
 pub mod namespaces;
 mod next;
 pub mod preflight;
+pub mod publisher;
 pub mod reconcile;
 pub mod record;
 pub mod remotes;
