@@ -22,6 +22,8 @@ const LOOK: Duration = Duration::from_millis(200);
 const QUIET: Duration = Duration::from_secs(4);
 /// Counts what the operator has looked at.
 pub const RECONCILES: &str = "controller_runtime_reconcile_total";
+/// Longer than kube-apiserver is away: an operator that loses its lease ends, and a fresh one would be measured.
+const LEASE: Duration = Duration::from_secs(90);
 /// Resources that are applied before the platform is held against them.
 const BATCH: usize = 1_000;
 
@@ -77,6 +79,7 @@ impl Site {
         let mut options = StackOptions::new(operator);
         options.operator_args = operator_args.iter().map(Into::into).collect();
         options.emulator.inlet_delay = Duration::ZERO;
+        options.lease = LEASE;
         options.control_plane.apiserver_args = UNPACED.map(str::to_owned).to_vec();
         let stack = Stack::start(options).await?;
         let cluster = Cluster::of(stack.control_plane())?;
@@ -209,6 +212,7 @@ impl Site {
     /// Starts kube-apiserver anew and waits until the operator has listed all there is, and has looked at what that
     /// brought.
     pub async fn relist(&mut self, limit: Duration) -> Result<()> {
+        let deaths = self.stack.operator().deaths();
         self.stack.control_plane_mut().restart_apiserver().await?;
         let deadline = Instant::now() + limit;
         // Of a process that has just started: only the operator lists.
@@ -228,6 +232,8 @@ impl Site {
             );
             sleep(LOOK).await;
         }
+        let deaths = self.stack.operator().deaths() - deaths;
+        ensure!(deaths == 0, "the operator has ended {deaths} times");
         Ok(())
     }
 
