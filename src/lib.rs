@@ -14,7 +14,7 @@
 //! - [`leader`]: of several replicas one acts; the right to act, and the fence before AEP.
 //! - [`config`]: the command line.
 //! - [`http`]: health and metrics; [`metrics`], [`telemetry`]: what is counted and logged.
-//! - [`work`]: what the controllers have to do, and whether it moves.
+//! - [`work`]: what the controllers have to do and in which order, and whether it moves.
 //! - [`clock`]: the injected time of day.
 //!
 //! Dependencies point down: `resources <- plan <- controllers`, and `plan` names the bodies that

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures::channel::mpsc;
+use futures::channel::mpsc::{self, UnboundedReceiver};
 use kube::Client;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -14,20 +14,21 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::controllers;
 use crate::controllers::context::{Context, Settings, Side, Suspicions, Watched};
 use crate::controllers::drift::{self, Watch};
 use crate::controllers::events::Events;
 use crate::controllers::inventory::Inventory;
 use crate::controllers::namespaces::Namespaces;
 use crate::controllers::publisher::Publisher;
+use crate::controllers::reconcile::Kind;
 use crate::controllers::record::LIMIT;
 use crate::controllers::retries::Retries;
 use crate::controllers::rotation::Rotations;
 use crate::controllers::runs;
-use crate::controllers::secrets::Secrets;
+use crate::controllers::secrets::{Look, Secrets};
 use crate::controllers::uninstalled::Going;
 use crate::controllers::webhooks::{Webhooks, watch};
-use crate::controllers::{self, Wakes};
 use crate::customer_io::{Addresses, CustomerIo};
 use crate::leader::{self, Election, Elector, Lost, Tenure};
 use crate::metrics::Metrics;
@@ -35,6 +36,7 @@ use crate::plan::pace::Bounds;
 use crate::platform::{
     BudgetRecord, CallRecord, Endpoints, HttpService, Observer, Options, Platform,
 };
+use crate::resources::{AepDataflow, AepDataset, CustomerIoSource};
 use crate::work::progress;
 
 /// What an operator is made of.
@@ -74,7 +76,7 @@ pub struct Parts {
 /// An operator that can run.
 pub struct Operator {
     context: Arc<Context>,
-    wakes: Wakes,
+    looks: UnboundedReceiver<Look>,
     publisher: Publisher,
     metrics: Arc<Metrics>,
     random: StdRng,
@@ -122,12 +124,16 @@ impl Operator {
             })),
             ..Options::default()
         };
-        let (wake_sources, sources) = mpsc::unbounded();
-        let (wake_datasets, datasets) = mpsc::unbounded();
-        let (wake_dataflows, dataflows) = mpsc::unbounded();
-        let (look, secrets) = mpsc::unbounded();
-        let mut retries = || Retries::new(bounds, StdRng::seed_from_u64(random.random()));
-        let (source_retries, dataflow_retries, dataset_retries) = (retries(), retries(), retries());
+        let (look, looks) = mpsc::unbounded();
+        let work = Arc::clone(metrics.controllers.work());
+        let mut side = |word| {
+            let random = StdRng::seed_from_u64(random.random());
+            Side::new(Retries::new(bounds, random), work.queue(word))
+        };
+        // In this order: each draws from the same source of chance.
+        let sources = side(CustomerIoSource::WORD);
+        let dataflows = side(AepDataflow::WORD);
+        let datasets = side(AepDataset::WORD);
         let (elector, tenure) = match election {
             Some(election) => {
                 let name = election.name.clone();
@@ -165,19 +171,14 @@ impl Operator {
             webhooks: Webhooks::default(),
             metrics: Arc::clone(&metrics),
             suspicions: Suspicions::default(),
-            sources: Side::new(source_retries, wake_sources),
-            datasets: Side::new(dataset_retries, wake_datasets),
-            dataflows: Side::new(dataflow_retries, wake_dataflows),
+            sources,
+            datasets,
+            dataflows,
         });
         tell_of_tokens(&context);
         Self {
             context,
-            wakes: Wakes {
-                sources,
-                datasets,
-                dataflows,
-                secrets,
-            },
+            looks,
             publisher,
             metrics,
             random,
@@ -201,7 +202,7 @@ impl Operator {
     pub async fn run(self, ready: CancellationToken) -> Result<(), Lost> {
         let Self {
             context,
-            wakes,
+            looks,
             publisher,
             metrics,
             mut random,
@@ -217,7 +218,7 @@ impl Operator {
             futures::join!(drift, webhooks);
         };
         let controllers =
-            controllers::run(context, wakes, Arc::clone(&metrics), ready, stop.clone());
+            controllers::run(context, looks, Arc::clone(&metrics), ready, stop.clone());
         let ended = CancellationToken::new();
         let acting = async {
             futures::join!(controllers, drift, runs);

@@ -85,7 +85,6 @@ pub async fn run(args: RunArgs, log: LogFilter) -> anyhow::Result<()> {
             Liveness {
                 work: Arc::clone(metrics.controllers.work()),
                 limit: progress::limit(args.request_timeout),
-                listed: ready.clone(),
             },
             Readiness {
                 tenure,

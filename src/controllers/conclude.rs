@@ -11,10 +11,8 @@ use crate::plan::{RemoteKind, Wait};
 use crate::resources::REQUESTED_AT;
 use crate::resources::conditions::{READY, Reason, Standing, find};
 use crate::resources::lifecycle::DriftAction;
-use crate::work::Id;
 
 use super::context::Context;
-use super::dependencies::Key;
 use super::engine::End;
 use super::events::{self, Note};
 use super::managed::ManagedStatus;
@@ -22,6 +20,7 @@ use super::next::Next;
 use super::reconcile::Kind;
 use super::record::{Purpose, Record, RecordError};
 use super::retries::Inputs;
+use crate::work::Key;
 
 /// How a deletion that cannot go on shows: what remains comes first.
 pub(super) fn blocked<S: ManagedStatus>(end: End, status: &S) -> End {
@@ -116,7 +115,7 @@ pub(super) fn note_standing<K: Kind>(context: &Context, key: &Key, record: &mut 
     let age = created.and_then(|created| {
         Duration::try_from(context.clock.exact().duration_since(created.0)).ok()
     });
-    let id = Id::of(&key.namespace, &key.name);
+    let id = key.id();
     let conditions = record.status.common().conditions;
     let resources = &context.metrics.resources;
     resources.stands(K::KIND, id, conditions, age.unwrap_or_default());
@@ -135,7 +134,7 @@ fn tell<K: Kind>(
     ready: &Condition,
     note: Option<String>,
 ) {
-    let (namespace, name) = (&key.namespace, &key.name);
+    let (namespace, name) = key.parts();
     if standing.reason() == Reason::DisabledElsewhere {
         let remote = &context.metrics.remote;
         remote.drifted(RemoteKind::Flow, DriftAction::Reported);

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::channel::mpsc::UnboundedSender;
 use kube::Client;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +15,7 @@ use crate::metrics::Metrics;
 use crate::plan::RemoteKind;
 use crate::platform::Platform;
 
-use super::dependencies::{Dependencies, Dependency, Key};
+use super::dependencies::{Dependencies, Dependency};
 use super::drift::Watch;
 use super::events::Events;
 use super::inventory::Inventory;
@@ -27,6 +26,7 @@ use super::runs;
 use super::secrets::Secrets;
 use super::uninstalled::Going;
 use super::webhooks::Webhooks;
+use crate::work::{Cause, Key, Queue};
 
 /// What every reconcile of this process shares.
 pub struct Context {
@@ -88,9 +88,22 @@ impl Context {
 
     /// The Secrets that resources name.
     pub fn named_secrets(&self) -> BTreeSet<Key> {
-        let sides = [&self.sources, &self.datasets, &self.dataflows];
-        let named = sides.iter().flat_map(|side| side.dependencies.secrets());
-        named.collect()
+        let named = self.sides().into_iter();
+        named.flat_map(|side| side.dependencies.secrets()).collect()
+    }
+
+    /// The state of every controller.
+    pub fn sides(&self) -> [&Side; 3] {
+        [&self.sources, &self.datasets, &self.dataflows]
+    }
+
+    /// Something that resources depend on has changed: they are reconciled, once their time has come.
+    pub fn changed(&self, dependency: &Dependency) {
+        for side in self.sides() {
+            for dependent in side.dependencies.dependents(dependency) {
+                side.queue.add(dependent, Cause::Change);
+            }
+        }
     }
 }
 
@@ -119,29 +132,24 @@ pub struct Side {
     pub dependencies: Dependencies,
     /// Who may try again when.
     pub retries: Retries,
-    wakes: UnboundedSender<Key>,
+    /// Who is to be reconciled.
+    pub queue: Arc<Queue>,
 }
 
 impl Side {
-    /// A controller's state; `wakes` takes what [`Side::wake`] is called with.
-    pub fn new(retries: Retries, wakes: UnboundedSender<Key>) -> Self {
+    /// A controller's state; nothing is known yet.
+    pub fn new(retries: Retries, queue: Arc<Queue>) -> Self {
         Self {
             dependencies: Dependencies::default(),
             retries,
-            wakes,
+            queue,
         }
-    }
-
-    /// Where a resource whose turn has come is sent: it is reconciled, and what it waits for besides stays.
-    pub fn turns(&self) -> UnboundedSender<Key> {
-        self.wakes.clone()
     }
 
     /// Something a resource waits for has happened: it is reconciled now, whatever it was told.
     pub fn wake(&self, key: Key) {
         self.retries.clear(&key);
-        // A closed channel means that the controller has ended.
-        let _ = self.wakes.unbounded_send(key);
+        self.queue.add(key, Cause::Change);
     }
 }
 

@@ -19,7 +19,6 @@ use super::conclude::{blocked, conclude};
 use super::consult;
 use super::context::Context;
 use super::deletion::{Deletion, describe, place};
-use super::dependencies::Key;
 use super::engine::{End, Run};
 use super::events::Note;
 use super::inventory::Scope;
@@ -29,6 +28,7 @@ use super::reconcile::{Kind, Observed, elsewhere, forget, identity, inputs, rene
 use super::record::{Record, RecordError};
 use super::remotes::Remotes;
 use super::uninstalled::{Uninstalled, uninstalled};
+use crate::work::Key;
 
 /// Takes one step back: what is left is deleted, or it is said why not.
 pub(super) async fn delete<K: Kind>(
@@ -216,12 +216,17 @@ async fn finish<K: Kind>(
 ) -> Result<Next, RecordError> {
     record.remove_finalizer().await?;
     for note in record.notes.drain(..) {
-        info!(namespace = key.namespace, name = key.name, "{}", note.note);
+        info!(
+            namespace = key.namespace(),
+            name = key.name(),
+            "{}",
+            note.note
+        );
         context
             .events
             .publish(record.resource.object_ref(&()), note);
     }
-    info!(namespace = key.namespace, name = key.name, "deleted");
+    info!(namespace = key.namespace(), name = key.name(), "deleted");
     forget::<K>(context, key);
     Ok(Next::Change)
 }

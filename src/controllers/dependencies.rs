@@ -4,27 +4,10 @@
 //! that read or wakes the resource afterwards. Every resource is reconciled once after a start, so the
 //! index is complete without holding a single object.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Namespace and name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key {
-    /// Namespace.
-    pub namespace: String,
-    /// Name.
-    pub name: String,
-}
-
-impl Key {
-    /// A key from its parts.
-    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            namespace: namespace.into(),
-            name: name.into(),
-        }
-    }
-}
+use crate::work::{Id, Key};
 
 /// Something a resource of ours reads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,20 +26,29 @@ pub struct Dependencies {
     index: Mutex<Index>,
 }
 
+/// Flat and ordered: a set for each of ten thousand resources would take several times as much.
 #[derive(Debug, Default)]
 struct Index {
-    of: HashMap<Key, Registered>,
-    registrations: u64,
-    dependents: HashMap<Dependency, HashSet<Key>>,
+    /// Sorted, each once.
+    of: BTreeMap<Key, Box<[Dependency]>>,
+    dependents: BTreeSet<(Dependency, Key)>,
 }
 
-#[derive(Debug, Default)]
-struct Registered {
-    number: u64,
-    dependencies: HashSet<Dependency>,
+impl Index {
+    fn dependents(&self, dependency: &Dependency) -> impl Iterator<Item = &Key> {
+        let from = (dependency.clone(), Key::least());
+        let pairs = self.dependents.range(from..);
+        pairs
+            .take_while(move |(on, _)| on == dependency)
+            .map(|(_, dependent)| dependent)
+    }
 }
 
 impl Dependencies {
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Replaces what `dependent` depends on; nothing at all forgets it. Returns what it no longer
     /// depends on.
     pub fn set(
@@ -64,80 +56,56 @@ impl Dependencies {
         dependent: &Key,
         dependencies: impl IntoIterator<Item = Dependency>,
     ) -> Vec<Dependency> {
-        let mut guard = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = &mut *guard;
-        let now: HashSet<Dependency> = dependencies.into_iter().collect();
-        let before = index.of.remove(dependent).unwrap_or_default().dependencies;
-        for gone in before.difference(&now) {
-            if let Some(dependents) = index.dependents.get_mut(gone) {
-                dependents.remove(dependent);
-                if dependents.is_empty() {
-                    index.dependents.remove(gone);
-                }
-            }
-        }
-        for new in &now {
+        let now: BTreeSet<Dependency> = dependencies.into_iter().collect();
+        let mut index = self.index();
+        let before = index.of.remove(dependent).unwrap_or_default();
+        let mut gone = before.into_vec();
+        gone.retain(|dependency| !now.contains(dependency));
+        for dependency in &gone {
             index
                 .dependents
-                .entry(new.clone())
-                .or_default()
-                .insert(dependent.clone());
+                .remove(&(dependency.clone(), dependent.clone()));
         }
         if !now.is_empty() {
-            index.registrations += 1;
-            let registered = Registered {
-                number: index.registrations,
-                dependencies: now.clone(),
-            };
-            index.of.insert(dependent.clone(), registered);
+            let pairs = now.iter().map(|it| (it.clone(), dependent.clone()));
+            index.dependents.extend(pairs);
+            index
+                .of
+                .insert(dependent.clone(), now.into_iter().collect());
         }
-        let mut gone: Vec<Dependency> = before.difference(&now).cloned().collect();
-        gone.sort();
         gone
     }
 
     /// Whether anybody depends on `dependency`.
     pub fn has_dependents(&self, dependency: &Dependency) -> bool {
-        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        index.dependents.contains_key(dependency)
+        self.index().dependents(dependency).next().is_some()
     }
 
     /// Whether `dependent` is there, as far as its reconciles have told.
     pub fn knows(&self, dependent: &Key) -> bool {
-        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        index.of.contains_key(dependent)
+        self.index().of.contains_key(dependent)
     }
 
-    /// Which registration of `dependent` is in force, if one is: whoever learns outside of its reconciles that it is
-    /// gone may have learned it of one that has a successor by now.
-    pub fn registration(&self, dependent: &Key) -> Option<u64> {
-        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        index.of.get(dependent).map(|registered| registered.number)
+    /// Who is there, as far as their reconciles have told, of `these`.
+    pub fn known(&self, these: &HashSet<Id>) -> Vec<Key> {
+        let index = self.index();
+        let known = index.of.keys().filter(|key| these.contains(&key.id()));
+        known.cloned().collect()
     }
 
     /// The Secrets that somebody depends on.
-    pub fn secrets(&self) -> Vec<Key> {
-        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let named = index.dependents.keys();
-        let secrets = named.filter_map(|it| match it {
+    pub fn secrets(&self) -> BTreeSet<Key> {
+        let index = self.index();
+        let named = index.dependents.iter().filter_map(|(on, _)| match on {
             Dependency::Secret(key) => Some(key.clone()),
             Dependency::Source(_) | Dependency::Dataset(_) => None,
         });
-        secrets.collect()
+        named.collect()
     }
 
     /// Who depends on `dependency`.
     pub fn dependents(&self, dependency: &Dependency) -> Vec<Key> {
-        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut keys: Vec<Key> = index
-            .dependents
-            .get(dependency)
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect();
-        keys.sort();
-        keys
+        self.index().dependents(dependency).cloned().collect()
     }
 }
 
@@ -167,16 +135,15 @@ mod tests {
     }
 
     #[test]
-    fn a_successor_of_the_same_name_is_told_from_the_one_that_went() {
+    fn whoever_depends_on_nothing_is_not_known() {
         let dependencies = Dependencies::default();
         let (a, source) = (Key::new("n", "a"), Dependency::Source(Key::new("n", "s")));
-        assert_eq!(dependencies.registration(&a), None);
+        let all = [a.id(), Key::new("n", "b").id()].into();
         dependencies.set(&a, [source.clone()]);
-        let looked_at = dependencies.registration(&a);
-        assert!(looked_at.is_some());
-        dependencies.set(&a, []);
-        assert_eq!(dependencies.registration(&a), None);
-        dependencies.set(&a, [source]);
-        assert_ne!(dependencies.registration(&a), looked_at);
+        assert!(dependencies.knows(&a) && dependencies.has_dependents(&source));
+        assert_eq!(dependencies.known(&all), std::slice::from_ref(&a));
+        assert_eq!(dependencies.set(&a, []), std::slice::from_ref(&source));
+        assert!(!dependencies.knows(&a) && !dependencies.has_dependents(&source));
+        assert!(dependencies.known(&all).is_empty());
     }
 }

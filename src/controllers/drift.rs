@@ -18,9 +18,9 @@ use crate::plan::sighting::{Expected, is_twin};
 use crate::platform::{ApiError, Sandbox};
 
 use super::context::{Context, Side, Suspicion};
-use super::dependencies::Key;
 use super::inventory::{Scope, ScopeKey};
 use super::rounds::Rounds;
+use crate::work::Key;
 
 /// A resource that stands as written.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ pub struct Entry {
     /// Its uid.
     pub uid: String,
     /// What a listing should show of it.
-    pub expected: Vec<Expected>,
+    pub expected: Box<[Expected]>,
     /// All attempts to make those objects whose twins no listing shows: more than one each says that there may be some.
     pub attempts: Attempts,
     /// Its side of the context.
@@ -96,7 +96,7 @@ impl Watch {
                 {
                     entry.attempts = before.attempts;
                 }
-                home.entries.insert(place, entry);
+                home.entries.insert(place, Box::new(entry));
             });
     }
 
@@ -105,23 +105,48 @@ impl Watch {
         self.rounds.forget(&(kind, key.clone()));
     }
 
-    /// What earlier attempts of these may have left behind is looked for once more.
-    fn hunted(&self, key: &ScopeKey, resources: &BTreeSet<Key>) {
-        let mut homes = self.rounds.homes();
-        let entries = homes.get_mut(key).map(|home| &mut home.entries);
-        for ((_, resource), entry) in entries.into_iter().flatten() {
-            if resources.contains(resource) && entry.attempts.more > 0 {
-                entry.attempts.hunted += 1;
-            }
-        }
+    fn sandbox(&self, key: &ScopeKey) -> Option<Sandbox> {
+        self.rounds
+            .homes()
+            .get(key)
+            .map(|home| home.of.sandbox.clone())
     }
 
-    fn look(&self, key: &ScopeKey) -> Option<(Sandbox, Vec<(Key, Entry)>)> {
+    /// The target connections that are expected: no listing of ours shows them.
+    fn targets(&self, key: &ScopeKey) -> Vec<String> {
         let homes = self.rounds.homes();
-        let home = homes.get(key)?;
-        let entries = home.entries.iter();
-        let entries = entries.map(|((_, key), entry)| (key.clone(), entry.clone()));
-        Some((home.of.sandbox.clone(), entries.collect()))
+        let entries = homes.get(key).into_iter().flat_map(|home| &home.entries);
+        entries
+            .flat_map(|(_, entry)| &entry.expected)
+            .filter(|it| it.kind == RemoteKind::TargetConnection)
+            .map(|it| it.id.to_string())
+            .collect()
+    }
+
+    /// Who differs, of those that have stood since before `begun`; what their attempts may have left behind counts as
+    /// looked for once more.
+    fn differing(
+        &self,
+        key: &ScopeKey,
+        begun: Instant,
+        suspect: impl Fn(&Key, &Entry) -> Suspicion,
+    ) -> Vec<(Key, Entry, Suspicion)> {
+        let mut homes = self.rounds.homes();
+        let entries = homes.get_mut(key).map(|home| &mut home.entries);
+        let mut differing = Vec::new();
+        for ((_, key), entry) in entries.into_iter().flatten() {
+            if entry.since >= begun {
+                continue;
+            }
+            let suspicion = suspect(key, entry);
+            if entry.attempts.hunts() {
+                entry.attempts.hunted += 1;
+            }
+            if suspicion != Suspicion::default() {
+                differing.push((key.clone(), (**entry).clone(), suspicion));
+            }
+        }
+        differing
     }
 }
 
@@ -142,7 +167,7 @@ pub async fn run(context: Arc<Context>, random: &Mutex<StdRng>, stop: Cancellati
 
 /// One check: lists, compares, wakes.
 async fn check(context: &Context, key: &ScopeKey) -> Result<(), ApiError> {
-    let Some((sandbox, _)) = context.drift.look(key) else {
+    let Some(sandbox) = context.drift.sandbox(key) else {
         return Ok(());
     };
     let scope = context.inventory.scope(&sandbox);
@@ -150,36 +175,16 @@ async fn check(context: &Context, key: &ScopeKey) -> Result<(), ApiError> {
     for kind in [RemoteKind::Flow, RemoteKind::SourceConnection] {
         scope.ensure(&sandbox, kind, Some(begun)).await?;
     }
-    let Some((_, entries)) = context.drift.look(key) else {
-        return Ok(());
-    };
-    let targets: Vec<String> = entries
-        .iter()
-        .flat_map(|(_, entry)| &entry.expected)
-        .filter(|it| it.kind == RemoteKind::TargetConnection)
-        .map(|it| it.id.clone())
-        .collect();
-    let standing: BTreeSet<String> = scope
-        .standing_targets(&sandbox, &targets)
-        .await?
-        .into_iter()
-        .collect();
-    let (mut found, mut hunted) = (0, BTreeSet::new());
-    for (key, entry) in entries {
-        if entry.since >= begun {
-            continue;
-        }
-        if entry.attempts.hunts() {
-            hunted.insert(key.clone());
-        }
-        let suspicion = compare(context, &scope, &standing, &key, &entry);
-        if suspicion != Suspicion::default() {
-            found += 1;
-            context.suspicions.add(&entry.uid, &suspicion);
-            (entry.side)(context).wake(key);
-        }
+    let targets = context.drift.targets(key);
+    let standing = scope.standing_targets(&sandbox, &targets).await?;
+    let standing: BTreeSet<String> = standing.into_iter().collect();
+    let suspect = |key: &Key, entry: &Entry| compare(context, &scope, &standing, key, entry);
+    let differing = context.drift.differing(key, begun, suspect);
+    let found = differing.len();
+    for (key, entry, suspicion) in differing {
+        context.suspicions.add(&entry.uid, &suspicion);
+        (entry.side)(context).wake(key);
     }
-    context.drift.hunted(key, &hunted);
     report_orphans(context, &scope, key);
     debug!(sandbox = key.sandbox, found, "looked for drift");
     Ok(())
@@ -195,10 +200,9 @@ fn report_orphans(context: &Context, scope: &Scope, key: &ScopeKey) {
             RemoteKind::FieldGroup | RemoteKind::Schema | RemoteKind::Dataset => &context.datasets,
             _ => &context.dataflows,
         };
-        for (id, namespace, name) in scope.owned(kind, &context.owner) {
-            let resource = Key::new(namespace, name);
+        for (id, resource) in scope.owned(kind, &context.owner) {
             // What is in another namespace is another operator's to know.
-            if context.namespaces.contains(&resource.namespace)
+            if context.namespaces.contains(resource.namespace())
                 && !side.dependencies.knows(&resource)
             {
                 orphans.push((kind, id, resource));
@@ -213,7 +217,7 @@ fn report_orphans(context: &Context, scope: &Scope, key: &ScopeKey) {
     for (kind, id, resource) in orphans {
         let told = before.get(&id);
         if told == Some(&false) {
-            let Key { namespace, name } = &resource;
+            let (namespace, name) = resource.parts();
             warn!(
                 sandbox = key.sandbox,
                 "{} {id} carries the marker of resource {namespace}/{name}, which does not exist. Nothing is done to it: \
@@ -235,18 +239,18 @@ fn compare(
     entry: &Entry,
 ) -> Suspicion {
     let differs = |it: &&Expected| match it.kind {
-        RemoteKind::TargetConnection => !standing.contains(&it.id),
+        RemoteKind::TargetConnection => !standing.contains(&*it.id),
         // No listing shows them: each is read once an interval. They are few beside flows.
         RemoteKind::FieldGroup | RemoteKind::Schema | RemoteKind::Dataset => true,
         kind => scope
-            .get(kind, &it.id)
-            .is_none_or(|seen| seen.aspects.differ(&it.aspects)),
+            .aspects(kind, &it.id)
+            .is_none_or(|seen| seen.differ(&it.aspects)),
     };
     let read = entry.expected.iter().filter(differs).map(|it| it.kind);
     let identity = Identity {
         owner: context.owner.clone(),
-        namespace: key.namespace.clone(),
-        name: key.name.clone(),
+        namespace: key.namespace().to_owned(),
+        name: key.name().to_owned(),
         uid: entry.uid.clone(),
     };
     let twin = |it: &Expected| {

@@ -23,8 +23,8 @@
 //! | [`credentials`], [`rotation`] | Secret to credentials; new ones are tried before the old are dropped |
 //! | [`secrets`] | keeps a Secret until what needs it is gone |
 //! | [`dependencies`], [`retries`] | who is woken by what, and when a try is due |
-//! | [`namespaces`], `watch` | where resources are looked after; the watches there, several merged into one |
-//! | `run`, `ending` | the controllers as they run: metadata watches in, reconciles out; and how they end |
+//! | [`namespaces`], `watch` | where resources are looked after; the watches there, and what of them is news |
+//! | `run` | the controllers as they run: watches fill queues ([`crate::work`]), workers empty them |
 //! | `next` | what becomes of a resource after a reconcile |
 //! | [`events`], [`context`] | what `kubectl describe` shows, and what reconciles share |
 //!
@@ -43,7 +43,6 @@ mod delete;
 pub mod deletion;
 pub mod dependencies;
 pub mod drift;
-mod ending;
 pub mod engine;
 pub mod events;
 pub mod execute;
@@ -68,4 +67,4 @@ pub mod uninstalled;
 mod watch;
 pub mod webhooks;
 
-pub use run::{Wakes, run};
+pub use run::run;

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use kube::runtime::controller::Action;
-
 use crate::metrics::Ended;
 
 /// When a resource is looked at again, and why.
@@ -30,12 +28,6 @@ impl Next {
                 Some(wait)
             }
         }
-    }
-
-    /// As kube's controller takes it.
-    pub fn action(self) -> Action {
-        self.again()
-            .map_or_else(Action::await_change, Action::requeue)
     }
 
     /// As it is counted.

@@ -17,13 +17,12 @@ use crate::plan::{Failure, Fate, Known, Plan, RemoteKind, Service, Step, journal
 use crate::platform::Sandbox;
 use crate::resources::conditions::Reason;
 use crate::resources::{ABANDON, PROTECT, REQUESTED_AT};
-use crate::work::Id;
 
 use super::conclude::{conclude, note_standing};
 use super::context::{Context, Side};
 use super::credentials::Access;
 use super::delete::delete;
-use super::dependencies::{Dependency, Key};
+use super::dependencies::Dependency;
 use super::drift::{Attempts, Entry};
 use super::engine::{End, Run, Subject};
 use super::managed::{Managed, ManagedStatus};
@@ -32,6 +31,7 @@ use super::record::{Purpose, Record, RecordError, within};
 use super::remotes::Remotes;
 use super::retries::Inputs;
 use super::rotation;
+use crate::work::Key;
 
 /// What a resource's reconcile found around it.
 #[derive(Debug)]
@@ -61,6 +61,12 @@ pub trait Kind:
 
     /// This kind's side of the context.
     fn side(context: &Context) -> &Side;
+
+    /// What it is to others that depend on it, if any can.
+    fn as_dependency(key: Key) -> Option<Dependency> {
+        let _ = key;
+        None
+    }
 
     /// What it depends on as far as its own spec says; registered before anything is read.
     fn dependencies(&self, namespace: &str) -> Vec<Dependency>;
@@ -202,14 +208,14 @@ pub fn known<S: ManagedStatus, R, T>(
 
 /// Reconciles the resource `key`.
 pub async fn reconcile<K: Kind>(context: &Context, key: &Key) -> Result<Next, RecordError> {
-    let api: Api<K> = Api::namespaced(context.client.clone(), &key.namespace);
-    let Some(resource) = within(api.get_opt(&key.name)).await? else {
+    let api: Api<K> = Api::namespaced(context.client.clone(), key.namespace());
+    let Some(resource) = within(api.get_opt(key.name())).await? else {
         forget::<K>(context, key);
         return Ok(Next::Change);
     };
     let dropped = K::side(context)
         .dependencies
-        .set(key, resource.dependencies(&key.namespace));
+        .set(key, resource.dependencies(key.namespace()));
     context.secrets.dropped(context, dropped);
     let tenure = context.tenure.clone();
     let mut record = Record::new(api, resource, tenure, Arc::clone(&context.metrics));
@@ -247,7 +253,7 @@ async fn converge<K: Kind>(
         return conclude(context, key, &mut record, Some(failure.into()), inputs).await;
     }
     if let Some(failure) =
-        rotation::check(context, &key.namespace, &mut record.status, access).await
+        rotation::check(context, key.namespace(), &mut record.status, access).await
     {
         return conclude(context, key, &mut record, Some(failure.into()), inputs).await;
     }
@@ -342,7 +348,7 @@ async fn published<K: Kind>(
 fn entry<K: Kind>(identity: &Identity, subject: &K::Subject<'_>, status: &K::Status) -> Entry {
     Entry {
         uid: identity.uid.clone(),
-        expected: K::expected(subject, status),
+        expected: K::expected(subject, status).into(),
         attempts: Attempts::new(
             K::Status::KINDS
                 .iter()
@@ -361,7 +367,7 @@ async fn hold(
     access: &Access,
 ) -> Result<Option<Failure>, RecordError> {
     for name in access.secrets() {
-        let secret = Key::new(&key.namespace, name);
+        let secret = Key::new(key.namespace(), name);
         let held = context
             .secrets
             .hold(&context.client, &secret, access.is_held());
@@ -443,7 +449,7 @@ pub(super) fn elsewhere<S: ManagedStatus>(status: &mut S, access: &Access) -> Op
 /// A resource is gone: nothing of it is kept.
 pub(super) fn forget<K: Kind>(context: &Context, key: &Key) {
     let side = K::side(context);
-    let id = Id::of(&key.namespace, &key.name);
+    let id = key.id();
     context.metrics.resources.gone(K::KIND, id);
     let dropped = side.dependencies.set(key, []);
     // Whoever waited for this dataflow to let go of its source goes on.
@@ -468,8 +474,8 @@ pub(super) fn forget<K: Kind>(context: &Context, key: &Key) {
 pub(super) fn identity<K: Kind>(context: &Context, resource: &K, key: &Key) -> Identity {
     Identity {
         owner: context.owner.clone(),
-        namespace: key.namespace.clone(),
-        name: key.name.clone(),
+        namespace: key.namespace().to_owned(),
+        name: key.name().to_owned(),
         uid: resource.uid().unwrap_or_default(),
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::plan::pace::{Bounds, Pace, delay};
 
-use super::dependencies::Key;
+use crate::work::Key;
 
 /// A hash of everything that could make the next try go differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,8 +13,8 @@ use crate::resources::conditions::{READY, Reason, find};
 
 use super::context::Context;
 use super::credentials::Access;
-use super::dependencies::Key;
 use super::managed::ManagedStatus;
+use crate::work::Key;
 
 /// Per Secret, the credentials that worked last or were seen first.
 #[derive(Debug, Default)]

@@ -30,8 +30,8 @@ pub struct Rounds<K, P, E, H> {
 pub struct Home<P, E, H> {
     /// When the next look is due; not set until the rounds have seen the home.
     next: Option<Instant>,
-    /// Who is looked at.
-    pub entries: BTreeMap<P, E>,
+    /// Who is looked at. In boxes: nodes of a tree have room for many more than they hold.
+    pub entries: BTreeMap<P, Box<E>>,
     /// What else is known.
     pub of: H,
 }
@@ -177,7 +177,7 @@ mod tests {
             place,
             || (),
             |home, place| {
-                home.entries.insert(place, ());
+                home.entries.insert(place, Box::new(()));
             },
         );
     }

@@ -24,9 +24,9 @@ use crate::plan::ingestion::{Seen, Subject, Told, Unreadable, is_overdue, judge,
 use crate::platform::{ApiError, Filter, RUN_FLOW_PROPERTY, RUN_STARTED_PROPERTY, Run, Sandbox};
 
 use super::context::{Context, Side};
-use super::dependencies::Key;
 use super::inventory::{CHUNK, ScopeKey};
 use super::rounds::Rounds;
+use crate::work::Key;
 
 /// Pages of one question: fifty flows, twenty runs each.
 pub const PAGES: usize = 10;
@@ -128,7 +128,7 @@ impl Watch {
                             looked: false,
                             counted: u64::try_from(now.as_millisecond()).unwrap_or_default(),
                         };
-                        home.entries.insert(place, entry);
+                        home.entries.insert(place, Box::new(entry));
                     }
                 }
             });
@@ -150,7 +150,7 @@ impl Watch {
     fn questions(&self, key: &ScopeKey, now: Timestamp) -> Option<Questions> {
         let homes = self.rounds.homes();
         let home = homes.get(key)?;
-        let (known, unknown) = by_question(home.entries.values(), now);
+        let (known, unknown) = by_question(home.entries.values().map(|entry| &**entry), now);
         Some(Questions {
             sandbox: home.of.sandbox.clone(),
             known,

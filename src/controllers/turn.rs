@@ -16,12 +16,12 @@ use crate::platform::{Later, Urgency};
 use crate::resources::REQUESTED_AT;
 use crate::resources::conditions::{Reason, STALLED, Standing, find};
 
-use super::dependencies::Key;
 use super::engine::Run;
 use super::managed::{Managed, ManagedStatus};
 use super::reconcile::Kind;
 use super::record::{Purpose, Record, RecordError};
 use super::remotes::Remotes;
+use crate::work::{Cause, Key};
 
 /// How long a resource waits for its turn before it says so.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -106,17 +106,15 @@ impl<K: Kind> Run<'_, K> {
         let identity = self.identity;
         let key = Key::new(&identity.namespace, &identity.name);
         let side = K::side(self.context);
-        let wakes = side.turns();
+        let queue = Arc::clone(&side.queue);
         remotes.ticket(
             service,
             &identity.uid,
             &identity.namespace,
             urgency(self.record, steps),
             calls_to(service, steps),
-            Arc::new(move || {
-                // A closed channel means that the controller has ended.
-                let _ = wakes.unbounded_send(key.clone());
-            }),
+            // What it waits for besides stays.
+            Arc::new(move || queue.add(key.clone(), Cause::Change)),
         )
     }
 

@@ -20,10 +20,10 @@ use crate::plan::{Failure, deletion};
 use crate::resources::conditions::Reason;
 
 use super::context::Context;
-use super::dependencies::Key;
 use super::namespaces::Namespaces;
 use super::reconcile::Kind;
 use super::record::{RecordError, is_forbidden, within};
+use crate::work::Key;
 
 /// Until every replica of the API server shows that a kind is being uninstalled.
 const SETTLED: Duration = Duration::from_secs(10);

@@ -26,8 +26,6 @@ pub struct Liveness {
     pub work: Arc<Work>,
     /// How long nothing of it may end.
     pub limit: Duration,
-    /// Cancelled once everything has been listed: before, nothing can be worked on.
-    pub listed: CancellationToken,
 }
 
 /// What `/readyz` is about.
@@ -83,10 +81,8 @@ impl Liveness {
     fn answer(&self) -> (StatusCode, String) {
         let outstanding = self.work.outstanding();
         match progress::judge(&outstanding, Instant::now(), self.limit) {
-            Err(standstill) if self.listed.is_cancelled() => {
-                (StatusCode::SERVICE_UNAVAILABLE, format!("{standstill}\n"))
-            }
-            _ => (StatusCode::OK, "ok\n".to_owned()),
+            Err(standstill) => (StatusCode::SERVICE_UNAVAILABLE, format!("{standstill}\n")),
+            Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
         }
     }
 }
@@ -112,26 +108,23 @@ impl Readiness {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::work::Id;
+    use crate::work::{Cause, Key};
 
     #[tokio::test(start_paused = true)]
     async fn livez_fails_when_work_stands_still_and_says_why() {
         let live = Liveness {
             work: Arc::default(),
             limit: progress::STANDSTILL,
-            listed: CancellationToken::new(),
         };
         let queue = live.work.queue("aepdataflow");
-        queue.add(Id::of("n", "a"));
-        tokio::time::advance(Duration::from_mins(31)).await;
-        // Nothing can be worked on before everything is listed; that is no matter of life.
+        queue.add(Key::new("n", "a"), Cause::Change);
         assert_eq!(live.answer().0, StatusCode::OK);
-        live.listed.cancel();
+        tokio::time::advance(Duration::from_mins(31)).await;
         let (status, why) = live.answer();
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(why.contains("no reconcile"), "{why}");
         // A call within a reconcile ended: it lives.
-        let (running, _) = queue.start(Id::of("n", "a"));
+        let (running, _) = queue.next().await;
         live.work.moved();
         assert_eq!(live.answer().0, StatusCode::OK);
         running.done(None);

@@ -1,6 +1,6 @@
 //! The controllers and their queues, named and meant as Go operators have them, so that their dashboards and alerts
-//! fit. What kube does not let us see is not there: no `workqueue_*` metric of a queue other than the controllers' own,
-//! and no `rest_client_*`.
+//! fit. There is no `workqueue_*` metric of a queue other than the controllers' own, and, because kube does not let us
+//! see them, no `rest_client_*`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,9 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::work::{Id, Queue, Running, Work};
+use tokio::time::Instant;
+
+use crate::work::{Queue, Running, Work};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ControllerLabel {
@@ -213,23 +215,10 @@ pub struct Line {
 }
 
 impl Line {
-    /// A resource is to be reconciled now.
-    pub fn add(&self, namespace: &str, name: &str) {
-        self.queue.add(Id::of(namespace, name));
-    }
-
-    /// A resource had its turn, but the store does not know it.
-    pub fn unknown(&self, namespace: &str, name: &str) {
-        self.queue.drop_out(Id::of(namespace, name));
-        self.work.moved();
-    }
-
-    /// A reconcile begins.
-    pub fn start(&self, namespace: &str, name: &str) -> Running {
-        let (running, waited) = self.queue.start(Id::of(namespace, name));
-        if let Some(waited) = waited {
-            self.waits.observe(waited.as_secs_f64());
-        }
+    /// A worker takes the next resource, once there is one. For one caller at a time.
+    pub async fn next(&self) -> Running {
+        let (running, waited) = self.queue.next().await;
+        self.waits.observe(waited.as_secs_f64());
         self.active.inc();
         running
     }
@@ -292,7 +281,7 @@ impl Collector for Queues {
             MetricType::Gauge,
         )?;
         for (name, queue) in &queues {
-            let together: Duration = queue.under_way().iter().sum();
+            let together: Duration = queue.under_way().iter().map(Instant::elapsed).sum();
             ConstGauge::new(together.as_secs_f64())
                 .encode(unfinished.encode_family(&labels(name))?)?;
         }
@@ -303,7 +292,8 @@ impl Collector for Queues {
             MetricType::Gauge,
         )?;
         for (name, queue) in &queues {
-            let most = queue.under_way().into_iter().max().unwrap_or_default();
+            let first = queue.under_way().into_iter().min();
+            let most = first.map_or(Duration::ZERO, |since| since.elapsed());
             ConstGauge::new(most.as_secs_f64()).encode(longest.encode_family(&labels(name))?)?;
         }
         Ok(())

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use k8s_openapi::jiff::Timestamp;
 
 use super::{Ended, Metrics};
@@ -11,16 +12,17 @@ use crate::platform::{BudgetRecord, CallRecord, RunRecords, Urgency};
 use crate::resources::conditions::Standing;
 use crate::resources::ingestion::RunOutcome;
 use crate::resources::lifecycle::DriftAction;
-use crate::work::Id;
+use crate::work::{Cause, Key};
 
 /// Everything an operator can count, counted once.
 fn busy() -> Metrics {
     let metrics = Metrics::default();
     let line = metrics.controllers.line("aepdataflow", 32);
-    line.add("n", "a");
-    let running = line.start("n", "a");
+    let queue = metrics.controllers.work().queue("aepdataflow");
+    queue.add(Key::new("n", "a"), Cause::Change);
+    let running = line.next().now_or_never().unwrap();
     line.end(running, Ended::Panicked, None, Duration::from_millis(3));
-    line.add("n", "b");
+    queue.add(Key::new("n", "b"), Cause::Change);
     metrics.calls.called(&CallRecord {
         operation: "create_flow",
         status: Some(201),
@@ -34,14 +36,14 @@ fn busy() -> Metrics {
     metrics.calls.paced(BudgetRecord::Refused);
     metrics.calls.ask_about_tokens(Box::new(|| Some(1.5e9)));
     let resources = &metrics.resources;
-    resources.stands("AepDataflow", Id::of("n", "a"), &[], Duration::ZERO);
+    resources.stands("AepDataflow", Key::new("n", "a").id(), &[], Duration::ZERO);
     let ready = Standing::Ready {
         message: String::new(),
     };
     let ready = ready.conditions(&[], 1, Timestamp::UNIX_EPOCH);
     resources.stands(
         "AepDataflow",
-        Id::of("n", "a"),
+        Key::new("n", "a").id(),
         &ready,
         Duration::from_secs(7),
     );

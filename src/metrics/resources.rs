@@ -75,7 +75,7 @@ impl Resources {
     /// A resource stands like this, as it was just read or written; `age` is counted from its creation.
     pub fn stands(&self, kind: &'static str, id: Id, conditions: &[Condition], age: Duration) {
         let standing = Standing::of(conditions);
-        let is_ready = standing.at(READY) == Some("True");
+        let is_ready = standing.is_ready();
         let mut all = self.standings.of();
         let resources = all.entry(kind).or_default();
         // One whose beginning another process has seen may have been ready before.
@@ -104,25 +104,46 @@ impl Resources {
     }
 }
 
-/// Status and reason of each of [`CONDITIONS`].
+/// A condition's status and its reason; `None`: one of a newer version. A label's values are bounded.
+type Shown = (Status, Option<Reason>);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Standing([Option<(&'static str, &'static str)>; CONDITIONS.len()]);
+enum Status {
+    True,
+    False,
+    Unknown,
+}
+
+impl Status {
+    const ALL: [Self; 3] = [Self::True, Self::False, Self::Unknown];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+/// What is shown of each of [`CONDITIONS`], in eight bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Standing([Option<Shown>; CONDITIONS.len()]);
 
 impl Standing {
     fn of(conditions: &[Condition]) -> Self {
         Self(CONDITIONS.map(|type_| {
             let condition = find(conditions, type_)?;
-            let status = ["True", "False", "Unknown"];
-            let status = status.into_iter().find(|it| *it == condition.status)?;
-            // A label's values are bounded: a reason of a newer version is not shown by its name.
-            let reason = Reason::from_word(&condition.reason).map_or("Other", Reason::as_str);
-            Some((status, reason))
+            let mut all = Status::ALL.into_iter();
+            let status = all.find(|it| it.as_str() == condition.status)?;
+            Some((status, Reason::from_word(&condition.reason)))
         }))
     }
 
-    fn at(&self, type_: &str) -> Option<&'static str> {
-        let place = CONDITIONS.iter().position(|it| *it == type_)?;
-        self.0[place].map(|(status, _)| status)
+    fn is_ready(self) -> bool {
+        let place = CONDITIONS.iter().position(|it| *it == READY);
+        let shown = place.and_then(|place| self.0[place]);
+        shown.is_some_and(|(status, _)| status == Status::True)
     }
 }
 
@@ -150,8 +171,8 @@ impl Standings {
                     let labels = StandingLabels {
                         kind,
                         condition,
-                        status,
-                        reason,
+                        status: status.as_str(),
+                        reason: reason.map_or("Other", Reason::as_str),
                     };
                     *counts.entry(labels).or_default() += 1;
                 }
@@ -183,6 +204,7 @@ mod tests {
 
     use super::*;
     use crate::metrics::Metrics;
+    use crate::work::Key;
 
     fn condition(type_: &str, status: &str, reason: &str) -> Condition {
         Condition {
@@ -199,7 +221,7 @@ mod tests {
         let age = Duration::from_secs(age);
         metrics
             .resources
-            .stands("AepDataflow", Id::of("n", name), conditions, age);
+            .stands("AepDataflow", Key::new("n", name).id(), conditions, age);
     }
 
     fn has(metrics: &Metrics, line: &str) -> bool {
@@ -228,7 +250,9 @@ mod tests {
         assert!(has(&metrics, &line("False", "SecretMissing", 2)));
         assert!(!metrics.text().contains("SomebodyElses"));
         stands(&metrics, "b", &ready, 1);
-        metrics.resources.gone("AepDataflow", Id::of("n", "c"));
+        metrics
+            .resources
+            .gone("AepDataflow", Key::new("n", "c").id());
         assert!(has(&metrics, &line("True", "Succeeded", 2)));
         assert!(!metrics.text().contains("SecretMissing"));
     }

@@ -14,7 +14,7 @@ use crate::resources::{AepDataflowSpec, CustomerIoSourceSpec};
 
 use super::RemoteKind;
 use super::marker::{Identity, Marker};
-use super::sighting::label_hash;
+use super::sighting::{Digest, label_hash};
 use super::target::ResolvedTarget;
 
 /// Name and description of one remote object, as the user wants them.
@@ -70,7 +70,7 @@ impl Label {
     }
 
     /// The hash of the label that stands when nobody changed it.
-    pub(crate) fn hash(&self, kind: RemoteKind, identity: &Identity) -> u64 {
+    pub(crate) fn hash(&self, kind: RemoteKind, identity: &Identity) -> Digest {
         label_hash(&self.name, &self.description(&identity.marker(kind, 1)))
     }
 

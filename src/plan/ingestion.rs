@@ -31,7 +31,7 @@ pub struct Seen {
     /// When the last look was begun.
     pub as_of: Timestamp,
     /// The newest run that is over and took something in, or failed.
-    pub newest: Option<LastRun>,
+    pub newest: Option<Box<LastRun>>,
     /// When the last event came in that a run tells of.
     pub arrived: Option<Timestamp>,
     /// Why the runs cannot be read.
@@ -66,7 +66,7 @@ pub struct Told {
     /// Since when it has had its status.
     pub since: Timestamp,
     /// The run it tells of.
-    pub last_run: Option<LastRun>,
+    pub last_run: Option<Box<LastRun>>,
 }
 
 /// What is to be told.
@@ -97,7 +97,7 @@ impl Seen {
                     .as_ref()
                     .is_none_or(|newest| is_newer(&run, newest))
             {
-                self.newest = Some(run);
+                self.newest = Some(Box::new(run));
             }
         }
     }
@@ -138,7 +138,7 @@ impl Told {
         Some(Self {
             reason: condition.reason.clone(),
             since: condition.last_transition_time.0,
-            last_run: last_run.cloned(),
+            last_run: last_run.cloned().map(Box::new),
         })
     }
 
@@ -150,7 +150,9 @@ impl Told {
 impl Verdict {
     /// Whether it says something else than was told.
     pub fn is_news(&self, told: Option<&Told>) -> bool {
-        told.is_none_or(|told| !told.is(self.reason) || told.last_run != self.last_run)
+        told.is_none_or(|told| {
+            !told.is(self.reason) || told.last_run.as_deref() != self.last_run.as_ref()
+        })
     }
 
     /// Whether somebody should look at it.
@@ -164,7 +166,7 @@ impl Verdict {
 
 /// What is to be told of a flow; `None`: what was told stays.
 pub fn judge(subject: &Subject, told: Option<&Told>, seen: Option<&Seen>) -> Option<Verdict> {
-    let kept = told.and_then(|told| told.last_run.clone());
+    let kept = told.and_then(|told| told.last_run.as_deref().cloned());
     if subject.disabled {
         return Some(disabled(subject, kept));
     }
@@ -182,7 +184,7 @@ pub fn judge(subject: &Subject, told: Option<&Told>, seen: Option<&Seen>) -> Opt
     }
     let newest = seen
         .newest
-        .as_ref()
+        .as_deref()
         .filter(|newest| counts(newest, told, kept.as_ref()));
     if let Some(every) = is_silent(subject, told, seen) {
         let message = format!(
@@ -334,7 +336,7 @@ fn is_silent<'a>(subject: &'a Subject, told: Option<&Told>, seen: &Seen) -> Opti
         None => Some(seen.as_of),
         Some(told) if told.is(Reason::NoRunYet) => seen.arrived.max(Some(told.since)),
         Some(told) if told.is(Reason::NothingArrived) => {
-            let known = || told.last_run.as_ref().and_then(end_of);
+            let known = || told.last_run.as_deref().and_then(end_of);
             seen.arrived.or_else(known)
         }
         Some(told) => seen.arrived.or(Some(told.since)),

@@ -97,7 +97,7 @@ impl Story {
         self.told = Some(Told {
             reason: verdict.reason.to_string(),
             since,
-            last_run: verdict.last_run,
+            last_run: verdict.last_run.map(Box::new),
         });
     }
 

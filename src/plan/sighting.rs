@@ -6,6 +6,7 @@
 //! predecessor of the same name left behind on purpose is nobody's to delete.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::num::NonZeroU64;
 
 use crate::platform::{
     Dataset, FieldGroup, Flow, FlowState, MappingSet, Schema, SourceConnection, TargetConnection,
@@ -37,7 +38,7 @@ pub struct Expected {
     /// Its kind.
     pub kind: RemoteKind,
     /// Its id.
-    pub id: String,
+    pub id: Box<str>,
     /// Its managed fields.
     pub aspects: Aspects,
 }
@@ -53,19 +54,22 @@ pub struct Use {
     pub version: u64,
 }
 
+/// The hash of a managed field. Not zero, so that one that may be missing takes no more room.
+pub type Digest = NonZeroU64;
+
 /// Hashes of an object's managed fields. `None`: not known, and so no difference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Aspects {
     /// Name and description; the attempt in the marker does not count.
-    pub label: Option<u64>,
+    pub label: Option<Digest>,
     /// Whether a flow runs; unknown while it is between two states.
     pub running: Option<bool>,
     /// The connections of a flow.
-    pub wiring: Option<u64>,
+    pub wiring: Option<Digest>,
     /// The mapping set of a flow, and its version.
-    pub mapping: Option<u64>,
+    pub mapping: Option<Digest>,
     /// Where a flow takes its events. Adobe does not say whether a change of the flow may move it.
-    pub inlet: Option<u64>,
+    pub inlet: Option<Digest>,
 }
 
 impl Aspects {
@@ -83,7 +87,7 @@ impl Aspects {
 }
 
 /// The hash of an object's name and description.
-pub fn label_hash(name: &str, description: &str) -> u64 {
+pub fn label_hash(name: &str, description: &str) -> Digest {
     match Marker::split(description) {
         Some((text, marker)) => hash(&(name, text, &marker.identity, marker.object)),
         None => hash(&(name, description)),
@@ -91,25 +95,25 @@ pub fn label_hash(name: &str, description: &str) -> u64 {
 }
 
 /// The hash of a flow's connections.
-pub fn wiring_hash(sources: &[String], targets: &[String]) -> u64 {
+pub fn wiring_hash(sources: &[String], targets: &[String]) -> Digest {
     hash(&(sources, targets))
 }
 
 /// The hash of a flow's mapping set.
-pub fn mapping_hash(id: &str, version: u64) -> u64 {
+pub fn mapping_hash(id: &str, version: u64) -> Digest {
     hash(&(id, version))
 }
 
 /// The hash of a flow's inlet URL.
-pub fn inlet_hash(url: &str) -> u64 {
+pub fn inlet_hash(url: &str) -> Digest {
     hash(&url)
 }
 
 /// The same in every process: `DefaultHasher::new` has no random keys.
-fn hash(value: &impl Hash) -> u64 {
+fn hash(value: &impl Hash) -> Digest {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
-    hasher.finish()
+    Digest::new(hasher.finish()).unwrap_or(Digest::MAX)
 }
 
 fn sighted(kind: RemoteKind, id: &str, name: &str, description: &str, created_at: u64) -> Sighted {
@@ -347,7 +351,7 @@ mod tests {
     fn only_what_both_know_can_differ() {
         let known = Aspects {
             running: Some(true),
-            mapping: Some(7),
+            mapping: Digest::new(7),
             ..Aspects::default()
         };
         assert!(!known.differ(&Aspects::default()));

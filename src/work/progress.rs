@@ -10,7 +10,6 @@
 //! - A replica that stands by and an operator without work: nothing is outstanding.
 //! - A platform or an API server that is down: each call of a reconcile ends within its own limit, with a failure, and
 //!   a failure is an end. Resources in backoff or waiting for their turn are not outstanding before their time.
-//! - Before everything has been listed for the first time: no worker may start yet, and `/readyz` says so.
 //!
 //! # Caveats
 //!

@@ -4,7 +4,6 @@ use kube::Resource as _;
 use tracing::{info, warn};
 
 use crate::controllers::context::Context;
-use crate::controllers::dependencies::Key;
 use crate::controllers::events::{Note, action_for};
 use crate::controllers::reconcile::Kind as _;
 use crate::controllers::record::Record;
@@ -13,6 +12,7 @@ use crate::platform::Sandbox;
 use crate::resources::aep_dataflow::DesiredState;
 use crate::resources::conditions::{self, INGESTING};
 use crate::resources::{AepDataflow, AepDataflowStatus};
+use crate::work::Key;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -69,7 +69,7 @@ fn write(
         note: verdict.message.clone(),
     });
     if let Some(note) = &note {
-        let (namespace, name, reason) = (&key.namespace, &key.name, &note.reason);
+        let (namespace, name, reason) = (key.namespace(), key.name(), &note.reason);
         if note.warning {
             warn!(namespace, name, reason, "{}", note.note);
         } else {

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use super::context::{Context, Side};
 use super::credentials::Access;
-use super::dependencies::{Dependency, Key};
+use super::dependencies::Dependency;
 use super::engine::End;
 use super::managed::ManagedStatus as _;
 use super::reconcile::{Kind, Observed};
@@ -36,6 +36,7 @@ use crate::plan::{Body, Failure, Step};
 use crate::platform::Sandbox;
 use crate::resources::conditions::Reason;
 use crate::resources::{AepDataflow, AepDataflowStatus};
+use crate::work::Key;
 
 use observe::Surroundings;
 use subject::DataflowSubject;

@@ -6,7 +6,7 @@ use kube::api::Api;
 use crate::controllers::context::Context;
 use crate::controllers::credentials::Access;
 use crate::controllers::customer_io_source::observe as source_observe;
-use crate::controllers::dependencies::{Dependency, Key};
+use crate::controllers::dependencies::Dependency;
 use crate::controllers::engine::End;
 use crate::controllers::managed::ManagedStatus as _;
 use crate::controllers::reconcile::{Kind as _, Observed};
@@ -18,6 +18,7 @@ use crate::plan::pace::Pace;
 use crate::plan::{Failure, RemoteKind, Wait};
 use crate::resources::conditions::{READY, Reason, STALLED, find};
 use crate::resources::{AepDataflow, CustomerIoSource, FINALIZER};
+use crate::work::Key;
 
 use super::outputs::Outputs;
 use super::{claim, subscription, target};

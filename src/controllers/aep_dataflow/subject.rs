@@ -221,7 +221,7 @@ impl<'a> DataflowSubject<'a> {
         if let Some(id) = id(RemoteKind::TargetConnection) {
             expected.push(Expected {
                 kind: RemoteKind::TargetConnection,
-                id,
+                id: id.into(),
                 aspects: Aspects::default(),
             });
         }
@@ -247,7 +247,7 @@ impl<'a> DataflowSubject<'a> {
         };
         expected.push(Expected {
             kind,
-            id: flow_id,
+            id: flow_id.into(),
             aspects,
         });
         expected

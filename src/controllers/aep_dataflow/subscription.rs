@@ -12,7 +12,7 @@ use kube::ResourceExt as _;
 use crate::controllers::app_api_key;
 use crate::controllers::context::Context;
 use crate::controllers::credentials::Access;
-use crate::controllers::dependencies::{Dependency, Key};
+use crate::controllers::dependencies::Dependency;
 use crate::controllers::managed::ManagedStatus as _;
 use crate::controllers::record::RecordError;
 use crate::customer_io::{Endpoint, InletError};
@@ -23,6 +23,7 @@ use crate::plan::{Failure, RemoteKind, journal};
 use crate::resources::aep_dataflow::DesiredState;
 use crate::resources::subscription::SubscriptionState;
 use crate::resources::{AepDataflow, AepDataflowStatus, CustomerIoSource};
+use crate::work::Key;
 
 pub(super) const KIND: RemoteKind = RemoteKind::Subscription;
 

@@ -11,7 +11,7 @@ pub mod subject;
 
 use super::context::{Context, Side};
 use super::credentials::Access;
-use super::dependencies::{Dependency, Key};
+use super::dependencies::Dependency;
 use super::engine::End;
 use super::reconcile::{Kind, Observed};
 use super::record::RecordError;
@@ -21,6 +21,7 @@ use crate::plan::sighting::Expected;
 use crate::plan::{Failure, Step};
 use crate::platform::Sandbox;
 use crate::resources::{AepDataset, AepDatasetStatus};
+use crate::work::Key;
 
 use subject::DatasetSubject;
 
@@ -33,6 +34,10 @@ impl Kind for AepDataset {
 
     fn side(context: &Context) -> &Side {
         &context.datasets
+    }
+
+    fn as_dependency(key: Key) -> Option<Dependency> {
+        Some(Dependency::Dataset(key))
     }
 
     fn dependencies(&self, namespace: &str) -> Vec<Dependency> {

@@ -106,7 +106,7 @@ pub fn expected(status: &AepDatasetStatus) -> Vec<Expected> {
     let standing = AepDatasetStatus::KINDS.iter().filter_map(|kind| {
         Some(Expected {
             kind: *kind,
-            id: status.id(*kind)?.to_owned(),
+            id: status.id(*kind)?.into(),
             aspects: Aspects::default(),
         })
     });

@@ -9,7 +9,7 @@ pub mod subject;
 
 use super::context::{Context, Side};
 use super::credentials::Access;
-use super::dependencies::{Dependency, Key};
+use super::dependencies::Dependency;
 use super::engine::End;
 use super::reconcile::{Kind, Observed};
 use super::record::RecordError;
@@ -17,6 +17,7 @@ use crate::plan::desired::DesiredSource;
 use crate::plan::marker::Identity;
 use crate::plan::sighting::Expected;
 use crate::resources::{CustomerIoSource, CustomerIoSourceStatus};
+use crate::work::Key;
 
 use subject::SourceSubject;
 
@@ -32,6 +33,10 @@ impl Kind for CustomerIoSource {
 
     fn side(context: &Context) -> &Side {
         &context.sources
+    }
+
+    fn as_dependency(key: Key) -> Option<Dependency> {
+        Some(Dependency::Source(key))
     }
 
     fn dependencies(&self, namespace: &str) -> Vec<Dependency> {

@@ -81,7 +81,7 @@ impl SourceSubject {
         let id = status.source_connection.iter();
         id.map(|found| Expected {
             kind,
-            id: found.id.clone(),
+            id: found.id.clone().into(),
             aspects,
         })
         .collect()

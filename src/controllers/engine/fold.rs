@@ -196,7 +196,7 @@ impl<K: Kind> Run<'_, K> {
     fn not_there_after_all(&mut self, kind: RemoteKind, subject: &mut impl Subject<K::Status>) {
         let status = &mut self.record.status;
         let id = status.id(kind).unwrap_or_default().to_owned();
-        let seen = self.scope.get(kind, &id).and_then(|it| it.marker);
+        let seen = self.scope.marker(kind, &id);
         let attempt = seen.map_or(1, |marker| marker.attempt);
         self.scope.gone(kind, &id);
         status.forget(kind);
@@ -257,7 +257,7 @@ impl<K: Kind> Run<'_, K> {
             }
             // Made anew, it gets a number of its own.
             let id = self.record.status.id(kind).unwrap_or_default();
-            let last = self.scope.get(kind, id).and_then(|it| it.marker);
+            let last = self.scope.marker(kind, id);
             let next = last.map_or(2, |marker| marker.attempt + 1);
             subject.meet(kind, Fate::Absent { next }, &self.record.status);
             subject.meet(kind, Fate::Missing, &self.record.status);

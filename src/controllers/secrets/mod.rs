@@ -34,9 +34,10 @@ use crate::resources::conditions::Reason;
 use crate::resources::{AepDataflow, AepDataset, CustomerIoSource, FINALIZER, IN_USE};
 
 use super::context::Context;
-use super::dependencies::{Dependency, Key};
+use super::dependencies::Dependency;
 use super::reconcile::Kind;
 use super::record::{RecordError, is_forbidden, within};
+use crate::work::Key;
 
 pub mod poll;
 
@@ -126,12 +127,12 @@ impl Secrets {
             return Ok(None);
         }
         let _changing = self.changing.lock().await;
-        let api: Api<PartialObjectMeta<Secret>> = Api::namespaced(client.clone(), &key.namespace);
-        let Some(secret) = within(api.get_opt(&key.name)).await? else {
-            return Ok(Some(going(&key.name)));
+        let api: Api<PartialObjectMeta<Secret>> = Api::namespaced(client.clone(), key.namespace());
+        let Some(secret) = within(api.get_opt(key.name())).await? else {
+            return Ok(Some(going(key.name())));
         };
         if secret.metadata.deletion_timestamp.is_some() {
-            return Ok(Some(going(&key.name)));
+            return Ok(Some(going(key.name())));
         }
         if !is_held(&secret) && !self.set(&api, key, &secret, true).await? {
             return Ok(None);
@@ -150,8 +151,8 @@ impl Secrets {
         let changing = self.changing.lock().await;
         self.known().held.remove(key);
         let api: Api<PartialObjectMeta<Secret>> =
-            Api::namespaced(context.client.clone(), &key.namespace);
-        let Some(secret) = within(api.get_opt(&key.name)).await? else {
+            Api::namespaced(context.client.clone(), key.namespace());
+        let Some(secret) = within(api.get_opt(key.name())).await? else {
             self.known().going.remove(key);
             return Ok(None);
         };
@@ -172,8 +173,8 @@ impl Secrets {
         if verdict == Verdict::LookCloser {
             // It is going: nobody can put a finalizer on it meanwhile.
             drop(changing);
-            let going = namespace_is_going(context, &key.namespace).await?
-                || dataflow_is_going(context, &key.namespace, &sources).await?;
+            let going = namespace_is_going(context, key.namespace()).await?
+                || dataflow_is_going(context, key.namespace(), &sources).await?;
             let users = if going { Users::Going } else { Users::Staying };
             verdict = decide(self.protect, state, users);
         }
@@ -207,7 +208,7 @@ impl Secrets {
         secret: &PartialObjectMeta<Secret>,
         hold: bool,
     ) -> Result<bool, RecordError> {
-        let (namespace, name) = (&key.namespace, &key.name);
+        let (namespace, name) = key.parts();
         let mut finalizers = secret.finalizers().to_vec();
         finalizers.retain(|finalizer| finalizer != IN_USE);
         if hold {
@@ -282,13 +283,13 @@ pub async fn run(context: &Context, mut looks: UnboundedReceiver<Look>, stop: &C
                     Ok(again) => again,
                     Err(RecordError::Conflict) => Some(Duration::from_millis(100)),
                     Err(error) => {
-                        let Key { namespace, name } = &look.key;
+                        let (namespace, name) = look.key.parts();
                         warn!(namespace, name, %error, "cannot look after a Secret in use; it is tried again");
                         Some(RETRY)
                     }
                 };
                 if let Some(pause) = again {
-                    debug!(namespace = look.key.namespace, name = look.key.name, ?pause, "the Secret stays for now");
+                    debug!(namespace = look.key.namespace(), name = look.key.name(), ?pause, "the Secret stays for now");
                     due.add(look, Instant::now() + pause);
                 }
             }
@@ -332,10 +333,10 @@ async fn users_of<K: Kind>(
     context: &Context,
     key: &Key,
 ) -> Result<Vec<PartialObjectMeta<K>>, RecordError> {
-    let api: Api<PartialObjectMeta<K>> = Api::namespaced(context.client.clone(), &key.namespace);
+    let api: Api<PartialObjectMeta<K>> = Api::namespaced(context.client.clone(), key.namespace());
     let mut found = Vec::new();
     for field in K::SECRETS {
-        let params = ListParams::default().fields(&format!("{field}={}", key.name));
+        let params = ListParams::default().fields(&format!("{field}={}", key.name()));
         found.extend(listed(within(api.list(&params)).await)?);
     }
     found.retain(|source| source.finalizers().iter().any(|name| name == FINALIZER));

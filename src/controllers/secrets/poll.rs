@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::controllers::context::Context;
-use crate::controllers::dependencies::{Dependency, Key};
+use crate::controllers::dependencies::Dependency;
 use crate::controllers::record::{RecordError, within};
+use crate::work::Key;
 
 /// What was seen last of each Secret: its uid and version, or that it is not there.
 #[derive(Debug, Default)]
@@ -54,7 +55,7 @@ pub async fn run(context: &Context, stop: &CancellationToken) {
                 return;
             }
             if let Err(error) = look(context, &mut seen, &key).await {
-                let Key { namespace, name } = &key;
+                let (namespace, name) = key.parts();
                 warn!(namespace, name, %error, "cannot look at a Secret; it is tried again");
             }
         }
@@ -63,14 +64,14 @@ pub async fn run(context: &Context, stop: &CancellationToken) {
 
 async fn look(context: &Context, seen: &mut Seen, key: &Key) -> Result<(), RecordError> {
     let api: Api<PartialObjectMeta<Secret>> =
-        Api::namespaced(context.client.clone(), &key.namespace);
-    let secret = within(api.get_opt(&key.name)).await?;
+        Api::namespaced(context.client.clone(), key.namespace());
+    let secret = within(api.get_opt(key.name())).await?;
     let named = Dependency::Secret(key.clone());
     if let Some(secret) = &secret {
         context.secrets.saw(secret, context.is_named(&named));
     }
     if seen.is_news(key, secret.as_ref()) {
-        for side in [&context.sources, &context.datasets, &context.dataflows] {
+        for side in context.sides() {
             for user in side.dependencies.dependents(&named) {
                 side.wake(user);
             }

@@ -1,30 +1,25 @@
-//! Watches of metadata, over all namespaces that are looked after.
+//! Watches of metadata, over all namespaces that are looked after, and what of them is news.
 //!
-//! A watch that fails backs off by itself and says so, once until it works again. Its errors are not handed on: they would
-//! hold up every other trigger of a controller. Only a controller's one watch of the whole cluster hands them on: while that
-//! fails, nothing else brings it on its way.
+//! A watch that fails backs off by itself and says so, once until it works again.
 
 mod changes;
-mod merge;
 mod seen;
 
 use std::fmt::Debug;
 use std::time::Duration;
 
-use futures::stream::{self, BoxStream, select_all};
-use futures::{Stream, StreamExt as _};
+use futures::StreamExt as _;
+use futures::stream::{BoxStream, select_all};
 use k8s_openapi::NamespaceResourceScope;
 use kube::Resource;
-use kube::api::Api;
 use kube::runtime::utils::{Backoff, ResetTimerBackoff};
 use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use tracing::warn;
 
 use super::context::Context;
-use super::namespaces::Namespaces;
 use changes::Changes;
-use merge::Merge;
+pub(super) use changes::News;
 pub(super) use seen::Seen;
 
 /// Objects of a page, of some kilobytes each. kube's own is 500.
@@ -46,51 +41,71 @@ impl<K> Namespaced for K where
 {
 }
 
-/// All objects of a kind, as one watch of them would show them: for a store.
-pub(super) fn whole<K: Namespaced>(
+/// Watches the objects of a kind until the end of time. `tell` takes what is news, `complete` is called once all there are
+/// have been told.
+///
+/// A watch that is refused is not waited for once another has been listed: a namespace that went must not hold up the rest.
+pub(super) async fn follow<K: Namespaced>(
     context: &Context,
-) -> BoxStream<'static, Result<Event<Seen<K>>, watcher::Error>> {
-    if context.namespaces == Namespaces::All {
-        let api: Api<Seen<K>> = Api::all(context.client.clone());
-        return watcher(api, paged()).backoff(watch_backoff()).boxed();
+    complete: impl FnOnce(),
+    mut tell: impl FnMut(News<K>),
+) {
+    let (mut watches, number) = watches::<K>(context);
+    let mut changes: Vec<Changes> = (0..number).map(|_| Changes::default()).collect();
+    let (mut lists, mut complete) = (Lists::of(number), Some(complete));
+    while let Some((index, heard)) = watches.next().await {
+        lists.heard(index, heard.as_ref());
+        if let Some(event) = heard
+            && let Some(news) = changes[index].of(event)
+        {
+            tell(news);
+        }
+        if lists.are_complete()
+            && let Some(complete) = complete.take()
+        {
+            complete();
+        }
     }
-    let (namespaces, watches) = watches::<K>(context);
-    let mut merge = Merge::new(namespaces.into_iter().map(Option::unwrap_or_default));
-    watches
-        .flat_map(move |(index, heard)| {
-            stream::iter(match heard {
-                Some(event) => merge.hear(index, event),
-                None => merge.refused(index),
-            })
-        })
-        .map(Ok)
-        .boxed()
 }
 
-/// Every object of a kind that comes, changes or goes.
-pub(super) fn touched<K: Namespaced>(
-    context: &Context,
-) -> impl Stream<Item = Result<Seen<K>, watcher::Error>> + Send + 'static {
-    let (namespaces, watches) = watches::<K>(context);
-    let mut changes: Vec<Changes> = namespaces.iter().map(|_| Changes::default()).collect();
-    watches.filter_map(move |(index, heard)| {
-        let news = heard.and_then(|event| changes.get_mut(index)?.of(event));
-        std::future::ready(news.map(Ok))
-    })
+/// How far the first lists of several watches are.
+#[derive(Debug)]
+struct Lists(Vec<List>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum List {
+    Awaited,
+    Told,
+    Refused,
+}
+
+impl Lists {
+    fn of(number: usize) -> Self {
+        Self(vec![List::Awaited; number])
+    }
+
+    /// A watch brought this; `None`: it is refused.
+    fn heard<K>(&mut self, index: usize, event: Option<&Event<K>>) {
+        self.0[index] = match event {
+            Some(Event::InitDone) => List::Told,
+            None => List::Refused,
+            Some(_) => return,
+        };
+    }
+
+    fn are_complete(&self) -> bool {
+        self.0.contains(&List::Told) && !self.0.contains(&List::Awaited)
+    }
 }
 
 /// What one of several watches brings; `None`: it is refused.
 type Heard<K> = (usize, Option<Event<Seen<K>>>);
 
-/// A watch for each namespace, and what they bring.
-fn watches<K: Namespaced>(
-    context: &Context,
-) -> (Vec<Option<String>>, BoxStream<'static, Heard<K>>) {
+/// What a watch for each namespace brings, and how many they are.
+fn watches<K: Namespaced>(context: &Context) -> (BoxStream<'static, Heard<K>>, usize) {
     let apis = context.namespaces.apis::<Seen<K>>(&context.client);
-    let (namespaces, apis): (Vec<_>, Vec<_>) = apis.into_iter().unzip();
-    let watches = apis.into_iter().zip(&namespaces).enumerate();
-    let watches = watches.map(|(index, (api, namespace))| {
-        let namespace = namespace.clone();
+    let watches = apis.into_iter().enumerate();
+    let watches = watches.map(|(index, (namespace, api))| {
         let mut told = false;
         watcher(api, paged())
             .backoff(watch_backoff())
@@ -112,11 +127,12 @@ fn watches<K: Namespaced>(
             .boxed()
     });
     let mut watches: Vec<_> = watches.collect();
-    let watches = match watches.len() {
+    let number = watches.len();
+    let watches = match number {
         1 => watches.remove(0),
         _ => select_all(watches).boxed(),
     };
-    (namespaces, watches)
+    (watches, number)
 }
 
 fn say<K: Namespaced>(namespace: Option<&str>, error: &watcher::Error) {
@@ -143,14 +159,14 @@ fn is_forbidden(error: &watcher::Error) -> bool {
     }
 }
 
-/// Lists come in small pages: as many as a controller has lists are in memory at the same time.
+/// Lists come in small pages: as many as there are watches are in memory at the same time.
 fn paged() -> watcher::Config {
     watcher::Config::default().page_size(PAGE_SIZE)
 }
 
 /// kube's own pace after a failed watch, without its jitter: that comes from a source of chance that cannot be
 /// given, and one leader has nobody to keep out of step with.
-pub(super) fn watch_backoff() -> impl Backoff + 'static {
+fn watch_backoff() -> impl Backoff + 'static {
     ResetTimerBackoff::new(Doubling::default(), Duration::from_mins(2))
 }
 
@@ -171,5 +187,35 @@ impl Iterator for Doubling {
 impl Backoff for Doubling {
     fn reset(&mut self) {
         self.0 = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DONE: Option<&Event<()>> = Some(&Event::InitDone);
+
+    #[test]
+    fn everything_is_told_once_each_watch_has_been_listed() {
+        let mut lists = Lists::of(2);
+        lists.heard(0, DONE);
+        assert!(!lists.are_complete());
+        lists.heard(1, Some(&Event::InitApply(())));
+        assert!(!lists.are_complete(), "it has only begun");
+        lists.heard(1, DONE);
+        assert!(lists.are_complete());
+    }
+
+    #[test]
+    fn a_watch_that_is_refused_holds_up_nobody_but_one_that_works_is_needed() {
+        let mut lists = Lists::of(2);
+        lists.heard::<()>(0, None);
+        assert!(!lists.are_complete());
+        lists.heard(1, DONE);
+        assert!(lists.are_complete());
+        let mut alone = Lists::of(1);
+        alone.heard::<()>(0, None);
+        assert!(!alone.are_complete());
     }
 }

@@ -14,6 +14,7 @@ use kube::core::metadata::ObjectMeta;
 use serde::{Deserialize, Deserializer};
 
 use crate::resources::IN_USE;
+use crate::work::Key;
 
 /// Long, and says nothing that the object itself does not.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -28,24 +29,15 @@ pub(in crate::controllers) struct Seen<K> {
 }
 
 impl<K> Seen<K> {
-    /// All that is known of an object that a list has no more.
-    pub(in crate::controllers) fn named(namespace: &str, name: &str) -> Self {
-        let metadata = Metadata {
-            namespace: Some(namespace.to_owned()),
-            name: Some(name.to_owned()),
-            ..Metadata::default()
-        };
-        Self::from(metadata)
+    /// Which one.
+    pub(in crate::controllers) fn key(&self) -> Key {
+        let of = |part: &Option<String>| part.clone().unwrap_or_default();
+        Key::new(of(&self.meta.namespace), of(&self.meta.name))
     }
 
     /// What of the object's metadata may change the outcome of a reconcile, as one number.
     pub(in crate::controllers) fn relevance(&self) -> u64 {
         self.relevance
-    }
-
-    /// The object is gone: that differs from whatever it was last.
-    pub(in crate::controllers) fn ended(&mut self) {
-        self.relevance = !self.relevance;
     }
 }
 
@@ -206,8 +198,5 @@ mod tests {
         status_written["metadata"]["managedFields"] = json!([]);
         status_written["metadata"]["annotations"][LAST_APPLIED] = json!("{\"a\": 1}");
         assert_eq!(seen(&status_written).relevance(), before);
-        let mut gone = seen(&object());
-        gone.ended();
-        assert_ne!(gone.relevance(), before);
     }
 }

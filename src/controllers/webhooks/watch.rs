@@ -12,9 +12,9 @@ use crate::plan::RemoteKind;
 use crate::platform::ApiError;
 
 use super::super::context::{Context, Suspicion};
-use super::super::dependencies::Key;
 use super::super::rounds::Rounds;
 use super::{Listing, WorkspaceAccess};
+use crate::work::Key;
 
 /// A webhook that stands as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Watch {
     pub fn register(&self, access: &WorkspaceAccess, key: &Key, entry: Entry) {
         let (mark, first) = (access.mark.clone(), || access.clone());
         self.rounds.enter(mark, key.clone(), first, |home, key| {
-            home.entries.insert(key, entry);
+            home.entries.insert(key, Box::new(entry));
         });
     }
 
@@ -64,7 +64,7 @@ impl Watch {
         let homes = self.rounds.homes();
         let home = homes.get(mark)?;
         let entries = home.entries.iter();
-        let entries = entries.map(|(key, entry)| (key.clone(), entry.clone()));
+        let entries = entries.map(|(key, entry)| (key.clone(), (**entry).clone()));
         Some((home.of.clone(), entries.collect()))
     }
 }

@@ -5,6 +5,9 @@
 //! the drift check makes one now and then. What this process creates and deletes meanwhile is noted, so
 //! that an old listing stays true. Decisions over it are in [`crate::plan::sighting`].
 
+mod board;
+mod kept;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,14 +16,18 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::plan::RemoteKind;
-use crate::plan::marker::Identity;
-use crate::plan::sighting::Sighted;
+use crate::plan::marker::{Identity, Marker};
+use crate::plan::sighting::{Aspects, Sighted};
 use crate::platform::{
     ApiError, CUSTOMER_IO_CONNECTION_SPEC, DATA_LAKE_CONNECTION_SPEC, Filter, Flow,
     SOURCE_SPEC_PROPERTY, Sandbox,
 };
 
+use crate::work::Key;
+
 use super::preflight::{Hidden, Preflight};
+use board::Board;
+use kept::Kept;
 
 /// Ids in one question: what an address may be long.
 pub(super) const CHUNK: usize = 50;
@@ -130,8 +137,7 @@ impl Scope {
                 Ok(begun)
             }
             Err(error) => {
-                state.noted.clear();
-                state.last_failure = Some(error.clone());
+                state.failed(error.clone());
                 Err(error)
             }
         }
@@ -142,58 +148,50 @@ impl Scope {
         let Some(board) = self.of(kind) else {
             return Vec::new();
         };
-        let state = board.state();
-        let key = (identity.namespace.clone(), identity.name.clone());
-        let ids = state.of.get(&key).into_iter().flatten();
-        ids.filter_map(|id| state.objects.get(id))
-            .filter(|it| {
-                it.marker
-                    .as_ref()
-                    .is_some_and(|marker| marker.identity.same_resource(identity))
-            })
-            .cloned()
-            .collect()
+        board.state().ours(identity)
     }
 
-    /// The ids and resources (namespace and name) of listed objects whose marker names this owner.
-    pub fn owned(&self, kind: RemoteKind, owner: &str) -> Vec<(String, String, String)> {
+    /// The ids and resources of listed objects whose marker names this owner.
+    pub fn owned(&self, kind: RemoteKind, owner: &str) -> Vec<(String, Key)> {
         let Some(board) = self.of(kind) else {
             return Vec::new();
         };
         let state = board.state();
-        let found = state.objects.values().filter_map(|it| {
-            let identity = &it.marker.as_ref()?.identity;
+        let found = state.all().filter_map(|it| {
+            let identity = it.marker()?.identity;
             (identity.owner == owner).then(|| {
-                let (namespace, name) = (identity.namespace.clone(), identity.name.clone());
-                (it.id.clone(), namespace, name)
+                let resource = Key::new(identity.namespace, identity.name);
+                (it.id().to_owned(), resource)
             })
         });
         found.collect()
     }
 
-    /// The object `id` of `kind`, if it is listed.
-    pub fn get(&self, kind: RemoteKind, id: &str) -> Option<Sighted> {
-        self.of(kind)?.state().objects.get(id).cloned()
+    /// The managed fields of the object `id` of `kind`, if it is listed.
+    pub fn aspects(&self, kind: RemoteKind, id: &str) -> Option<Aspects> {
+        let state = self.of(kind)?.state();
+        state.get(id).map(|it| *it.aspects())
+    }
+
+    /// The marker of the object `id` of `kind`, if it is listed and has one.
+    pub fn marker(&self, kind: RemoteKind, id: &str) -> Option<Marker> {
+        self.of(kind)?.state().get(id)?.marker()
     }
 
     /// A listed flow that names the object `id` and is not marked as of the resource `identity`.
     pub fn used_elsewhere(&self, id: &str, identity: &Identity) -> Option<Sighted> {
         let state = self.flows.state();
-        let others = state.objects.values().find(|flow| {
-            let marker = flow.marker.as_ref();
-            flow.uses.iter().any(|it| it.id == id)
-                && !marker.is_some_and(|marker| marker.identity.same_resource(identity))
+        let mut users = state.all().filter(|flow| flow.uses(id));
+        let other = users.find(|flow| {
+            let marker = flow.marker();
+            !marker.is_some_and(|marker| marker.identity.same_resource(identity))
         });
-        others.cloned()
+        other.map(Kept::sighted)
     }
 
     /// Whether a listed flow names the object `id`.
     pub fn is_used(&self, id: &str) -> bool {
-        let state = self.flows.state();
-        state
-            .objects
-            .values()
-            .any(|flow| flow.uses.iter().any(|it| it.id == id))
+        self.flows.state().all().any(|flow| flow.uses(id))
     }
 
     /// Which of these target connections are there: asked by id, fifty at a time.
@@ -218,18 +216,14 @@ impl Scope {
     /// This process created an object: listings begun before do not show it.
     pub fn note(&self, it: Sighted) {
         if let Some(board) = self.of(it.kind) {
-            let mut state = board.state();
-            state.note(|| Note::There(Box::new(it.clone())));
-            state.put(it);
+            board.state().note(it);
         }
     }
 
     /// The object is gone, or no longer ours: listings begun before still show it.
     pub fn gone(&self, kind: RemoteKind, id: &str) {
         if let Some(board) = self.of(kind) {
-            let mut state = board.state();
-            state.note(|| Note::Gone(id.to_owned()));
-            state.take(id);
+            board.state().gone(id);
         }
     }
 
@@ -243,110 +237,25 @@ impl Scope {
     }
 }
 
-/// The listing of one kind.
-#[derive(Debug, Default)]
-struct Board {
-    /// Held while the platform is asked: that is the single flight.
-    flight: tokio::sync::Mutex<()>,
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// When the listing was begun that `objects` are from.
-    listed: Option<Instant>,
-    objects: BTreeMap<String, Sighted>,
-    /// Ids by namespace and name in the marker.
-    of: BTreeMap<(String, String), Vec<String>>,
-    /// When the listing that is under way was begun.
-    under_way: Option<Instant>,
-    /// What has happened since.
-    noted: Vec<Note>,
-    finished: u64,
-    last_failure: Option<ApiError>,
-}
-
-#[derive(Clone, Debug)]
-enum Note {
-    There(Box<Sighted>),
-    Gone(String),
-}
-
-impl Board {
-    fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
-    }
-}
-
-impl State {
-    /// Takes in a whole listing, and what has happened since it was begun.
-    fn replace(&mut self, begun: Instant, objects: Vec<Sighted>) {
-        self.objects.clear();
-        self.of.clear();
-        for it in objects {
-            self.put(it);
-        }
-        self.listed = Some(begun);
-        self.last_failure = None;
-        for note in std::mem::take(&mut self.noted) {
-            match note {
-                Note::There(it) => self.put(*it),
-                Note::Gone(id) => self.take(&id),
-            }
-        }
-    }
-
-    /// Only a listing under way can miss what happens now.
-    fn note(&mut self, note: impl FnOnce() -> Note) {
-        if self.under_way.is_some() {
-            self.noted.push(note());
-        }
-    }
-
-    fn put(&mut self, it: Sighted) {
-        self.take(&it.id);
-        if let Some(marker) = &it.marker {
-            let key = (
-                marker.identity.namespace.clone(),
-                marker.identity.name.clone(),
-            );
-            self.of.entry(key).or_default().push(it.id.clone());
-        }
-        self.objects.insert(it.id.clone(), it);
-    }
-
-    fn take(&mut self, id: &str) {
-        let Some(marker) = self.objects.remove(id).and_then(|it| it.marker) else {
-            return;
-        };
-        let key = (marker.identity.namespace, marker.identity.name);
-        if let Some(ids) = self.of.get_mut(&key) {
-            ids.retain(|it| it != id);
-            if ids.is_empty() {
-                self.of.remove(&key);
-            }
-        }
-    }
-}
-
 /// Lists all objects of `kind` that may be ours.
-async fn list(sandbox: &Sandbox, kind: RemoteKind) -> Result<Vec<Sighted>, ApiError> {
+async fn list(sandbox: &Sandbox, kind: RemoteKind) -> Result<Vec<Kept>, ApiError> {
     let by = |property: &str, value: &str| Filter::new().eq(property, value);
     Ok(match kind {
         RemoteKind::SourceConnection => {
             let filter = by("connectionSpec.id", CUSTOMER_IO_CONNECTION_SPEC);
-            let sighted = |it| Some(Sighted::from(&it));
-            sandbox.list_source_connections(&filter, sighted).await?
+            let kept = |it| Some(Kept::new(&Sighted::from(&it)));
+            sandbox.list_source_connections(&filter, kept).await?
         }
         RemoteKind::TargetConnection => {
             let filter = by("connectionSpec.id", DATA_LAKE_CONNECTION_SPEC);
-            let sighted = |it| Some(Sighted::from(&it));
-            sandbox.list_target_connections(&filter, sighted).await?
+            let kept = |it| Some(Kept::new(&Sighted::from(&it)));
+            sandbox.list_target_connections(&filter, kept).await?
         }
         RemoteKind::Flow => {
             let filter = by(SOURCE_SPEC_PROPERTY, CUSTOMER_IO_CONNECTION_SPEC);
             // One that AEP is deleting is as good as gone: taken over, it would leave its resource with nothing.
-            let staying = |flow: Flow| (!flow.state.is_going()).then(|| Sighted::from(&flow));
+            let staying =
+                |flow: Flow| (!flow.state.is_going()).then(|| Kept::new(&Sighted::from(&flow)));
             sandbox.list_flows(&filter, staying).await?
         }
         _ => Vec::new(),
@@ -391,8 +300,11 @@ mod tests {
         }
     }
 
-    fn ids(state: &State) -> Vec<&str> {
-        state.objects.keys().map(String::as_str).collect()
+    fn ids(scope: &Scope) -> Vec<String> {
+        let state = scope.flows.state();
+        let mut ids: Vec<String> = state.all().map(|it| it.id().to_owned()).collect();
+        ids.sort();
+        ids
     }
 
     #[tokio::test(start_paused = true)]
@@ -406,9 +318,10 @@ mod tests {
         tokio::time::advance(second).await;
         scope.note(flow("made", "a"));
         scope.gone(RemoteKind::Flow, "deleted");
-        let listed = vec![flow("deleted", "b"), flow("listed", "c")];
+        let listed = [flow("deleted", "b"), flow("listed", "c")];
+        let listed = listed.iter().map(Kept::new).collect();
         scope.flows.state().replace(begun, listed);
-        assert_eq!(ids(&scope.flows.state()), ["listed", "made"]);
+        assert_eq!(ids(&scope), ["listed", "made"]);
         assert_eq!(scope.ours(RemoteKind::Flow, &identity("a")).len(), 1);
         assert!(scope.ours(RemoteKind::Flow, &identity("b")).is_empty());
     }
