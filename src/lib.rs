@@ -15,13 +15,14 @@
 //! - [`config`]: the command line.
 //! - [`http`]: health and metrics; [`metrics`], [`telemetry`]: what is counted and logged.
 //! - [`work`]: what the controllers have to do and in which order, and whether it moves.
-//! - [`clock`]: the injected time of day.
+//! - [`clock`]: the injected time of day; `bounded`: clients of the API server that know bounds.
 //!
 //! Dependencies point down: `resources <- plan <- controllers`, and `plan` names the bodies that
 //! `platform` sends. A condition reason is added in [`resources::conditions`] and given its words in
 //! [`plan::failure`]. A second kind of source is a new file beside
 //! [`resources::customer_io_source`] and a folder beside [`controllers::customer_io_source`].
 
+mod bounded;
 pub mod clock;
 pub mod config;
 pub mod controllers;

@@ -13,6 +13,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::bounded;
 use crate::clock::Clock;
 use crate::controllers;
 use crate::controllers::context::{Context, Settings, Side, Suspicions, Watched};
@@ -105,7 +106,9 @@ impl Operator {
             metrics,
             stop,
         } = parts;
-        let client = answering(client);
+        // The lease is renewed however busy the controllers are.
+        let for_lease = bounded::in_time(client, LIMIT);
+        let client = bounded::few(for_lease.clone());
         let paced = Arc::clone(&metrics);
         let options = Options {
             request_timeout,
@@ -140,8 +143,7 @@ impl Operator {
                 metrics.process.leads(&name, false);
                 let mut random = StdRng::seed_from_u64(random.random());
                 let identity = leader::identity(instance.as_deref(), &mut random);
-                let (elector, tenure) =
-                    Elector::new(client.clone(), election, identity, clock, random);
+                let (elector, tenure) = Elector::new(for_lease, election, identity, clock, random);
                 (Some((elector, name)), tenure)
             }
             None => (None, Tenure::unlimited()),
@@ -265,18 +267,4 @@ fn observer(metrics: &Arc<Metrics>) -> Observer {
             metrics.controllers.work().moved();
         }
     })
-}
-
-/// A client whose every call is answered within [`LIMIT`] or fails. kube sets no limit for reads: a list that
-/// hangs would hold up its watch for ever, and nobody would see what it is about. A watch is answered at once
-/// and goes on for as long as it likes.
-fn answering(client: Client) -> Client {
-    let namespace = client.default_namespace().to_owned();
-    let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
-        let client = client.clone();
-        async move {
-            Ok::<_, tower::BoxError>(tokio::time::timeout(LIMIT, client.send(request)).await??)
-        }
-    });
-    Client::new(service, namespace)
 }
