@@ -1,6 +1,6 @@
 //! When each resource may try again.
 //!
-//! kube's Controller takes the earliest time it hears of, so any event (our own status write among
+//! The queue takes the earliest time it hears of, so any event (our own status write among
 //! them) would cut a backoff short. The time is therefore kept here and asked at the start of every
 //! reconcile; it ends early only when something the outcome depends on has changed.
 

@@ -24,8 +24,9 @@ tokio::task_local! {
 }
 
 /// Runs a reconcile; what ends within it is progress.
-pub async fn within_a_reconcile<F: Future>(reconcile: F) -> F::Output {
-    WITHIN.scope((), reconcile).await
+// Not `async`: that would hold the reconcile, tens of kilobytes, twice.
+pub fn within_a_reconcile<F: Future>(reconcile: F) -> impl Future<Output = F::Output> {
+    WITHIN.scope((), reconcile)
 }
 
 /// Whether this is asked within a reconcile. The loops that look around in AEP make calls too, every few minutes,
