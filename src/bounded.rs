@@ -22,14 +22,14 @@ pub(crate) fn in_time(client: Client, limit: Duration) -> Client {
     })
 }
 
-/// A client that makes [`AT_ONCE`] calls at the same time, until they are answered; others wait.
-pub(crate) fn few(client: Client) -> Client {
+/// The same, and of its calls [`AT_ONCE`] are made at the same time, until they are answered; others wait.
+pub(crate) fn few(client: Client, limit: Duration) -> Client {
     let permits = Arc::new(Semaphore::new(AT_ONCE));
     wrapped(client, move |client, request| {
         let permits = Arc::clone(&permits);
         async move {
             let _permit = permits.acquire_owned().await?;
-            Ok(client.send(request).await?)
+            Ok(tokio::time::timeout(limit, client.send(request)).await??)
         }
     })
 }
@@ -77,7 +77,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn few_calls_are_made_at_the_same_time_and_all_are_made() {
         let (client, most) = slow();
-        let client = few(client);
+        let client = few(client, Duration::from_mins(1));
         let begun = tokio::time::Instant::now();
         let all = join_all((0..40).map(|_| get(&client))).await;
         assert!(all.iter().all(Result::is_ok));

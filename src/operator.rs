@@ -107,8 +107,8 @@ impl Operator {
             stop,
         } = parts;
         // The lease is renewed however busy the controllers are.
-        let for_lease = bounded::in_time(client, LIMIT);
-        let client = bounded::few(for_lease.clone());
+        let for_lease = bounded::in_time(client.clone(), LIMIT);
+        let client = bounded::few(client, LIMIT);
         let paced = Arc::clone(&metrics);
         let options = Options {
             request_timeout,

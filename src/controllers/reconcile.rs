@@ -104,6 +104,15 @@ pub trait Kind:
     /// What in the surroundings makes another try worth while.
     fn versions(surroundings: &Self::Surroundings) -> Vec<String>;
 
+    /// The same after a run, which may have looked again.
+    fn versions_after(
+        surroundings: &Self::Surroundings,
+        subject: &Self::Subject<'_>,
+    ) -> Vec<String> {
+        let _ = subject;
+        Self::versions(surroundings)
+    }
+
     /// The planner over what is known from status. While `appliedHash` is that of the wanted objects,
     /// what status records stands as written and need not be read.
     fn subject<'a>(
@@ -322,6 +331,7 @@ async fn converge<K: Kind>(
     K::watch(context, key, &subject, &record.status);
     renew_rights(context, &end, access);
     K::attend(context, key, sandbox, &mut record);
+    let inputs = self::inputs(&resource, &K::versions_after(&surroundings, &subject));
     let end = published(context, &mut record, &surroundings, end).await?;
     conclude(context, key, &mut record, Some(end), inputs).await
 }

@@ -87,15 +87,11 @@ impl Kind for AepDataflow {
     }
 
     fn versions(surroundings: &Surroundings) -> Vec<String> {
-        let source = match &surroundings.source {
-            SourceView::Standing { id } => id.clone(),
-            SourceView::NotYet { .. } => String::new(),
-        };
-        let target = surroundings.target.version.clone();
-        let outputs = surroundings.outputs.version();
-        let mut versions = surroundings.access.versions();
-        versions.extend([source, target, outputs]);
-        versions
+        versions(surroundings, &surroundings.source)
+    }
+
+    fn versions_after(surroundings: &Surroundings, subject: &DataflowSubject<'_>) -> Vec<String> {
+        versions(surroundings, subject.source())
     }
 
     fn subject<'a>(
@@ -200,4 +196,17 @@ impl Kind for AepDataflow {
             ),
         }
     }
+}
+
+/// What makes another try worth while; `source` may have been looked at since.
+fn versions(surroundings: &Surroundings, source: &SourceView) -> Vec<String> {
+    let source = match source {
+        SourceView::Standing { id } => id.clone(),
+        SourceView::NotYet { .. } => String::new(),
+    };
+    let target = surroundings.target.version.clone();
+    let outputs = surroundings.outputs.version();
+    let mut versions = surroundings.access.versions();
+    versions.extend([source, target, outputs]);
+    versions
 }

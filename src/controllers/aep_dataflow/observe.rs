@@ -58,15 +58,21 @@ pub async fn surroundings(
         return Ok(Observed::Lacking(end.clone()));
     }
     let view = view(&source);
-    let mut access = match source_observe::access(context, &source).await? {
+    // One whose flow may exist settles that first; the last look before a creation asks again.
+    let taken = async {
+        match progress {
+            FlowProgress::None => claim::glance(context, dataflow, progress).await,
+            _ => Ok(None),
+        }
+    };
+    // At the same time: somebody waits for a new dataflow.
+    let (access, taken) = futures::join!(source_observe::access(context, &source), taken);
+    let mut access = match access? {
         Observed::Whole(access) => access,
         Observed::Lacking(end) => return Ok(Observed::Lacking(end)),
     };
     let unreachable = subscription::reach(context, dataflow, &source, &mut access).await?;
-    // One whose flow may exist settles that first; the last look before a creation asks again.
-    if progress == FlowProgress::None
-        && let Some(failure) = claim::glance(context, dataflow, progress).await?
-    {
+    if let Some(failure) = taken? {
         return Ok(Observed::Lacking(failure.into()));
     }
     let target = target::look(context, dataflow, &access.scope).await?;

@@ -213,6 +213,11 @@ impl<'a> DataflowSubject<'a> {
         }
     }
 
+    /// The source, as it was looked at last.
+    pub fn source(&self) -> &SourceView {
+        &self.observed.source
+    }
+
     /// The objects as they stand now that the plan is done.
     pub fn expected(&self, status: &AepDataflowStatus) -> Vec<Expected> {
         let ObservedDataflow { source, flow, .. } = &self.observed;
@@ -456,24 +461,25 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
         if !steps.iter().any(|step| step.creates().is_some()) {
             return Ok(None);
         }
-        // The intent is visible by now: either the source's deletion sees it, or this look sees that
-        // the source is going.
-        if let Some(failure) =
-            observe::source_is_gone(self.context, self.dataflow, &self.observed.source).await?
-        {
-            return Ok(Some(failure));
-        }
-        if let Some(failure) = target::is_gone(self.context, self.dataflow, &self.view).await? {
-            return Ok(Some(failure));
-        }
-        if !steps
+        let makes_flow = steps
             .iter()
             .filter_map(Step::creates)
-            .any(|(kind, _)| kind == RemoteKind::Flow)
-        {
-            return Ok(None);
-        }
-        claim::check(self.context, self.dataflow, FlowProgress::Pending).await
+            .any(|(kind, _)| kind == RemoteKind::Flow);
+        let claimed = async {
+            if makes_flow {
+                claim::check(self.context, self.dataflow, FlowProgress::Pending).await
+            } else {
+                Ok(None)
+            }
+        };
+        // The intent is visible by now: either the source's deletion sees it, or this look sees that
+        // the source is going.
+        let (source, target, claimed) = futures::join!(
+            observe::source_is_gone(self.context, self.dataflow, &self.observed.source),
+            target::is_gone(self.context, self.dataflow, &self.view),
+            claimed
+        );
+        Ok(source?.or(target?).or(claimed?))
     }
 }
 
