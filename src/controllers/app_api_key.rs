@@ -14,6 +14,7 @@ use crate::resources::conditions::Reason;
 use crate::resources::subscription::{CustomerIoWorkspace, WorkspaceRegion};
 
 use super::context::Context;
+use super::credentials::content;
 use super::record::{RecordError, within};
 use super::webhooks::WorkspaceAccess;
 
@@ -34,7 +35,7 @@ pub async fn read(
             ),
         )));
     };
-    let version = secret.resource_version().unwrap_or_default();
+    let content = content(&secret);
     let held = secret.finalizers().iter().any(|name| name == IN_USE);
     let data = secret.data.unwrap_or_default();
     let text = data
@@ -72,7 +73,7 @@ pub async fn read(
             region: region.word(),
         },
         mark,
-        version,
+        content,
         held,
     }))
 }

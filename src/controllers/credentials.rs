@@ -6,6 +6,7 @@ use kube::api::Api;
 use kube::{Client, ResourceExt as _};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use crate::plan::Failure;
@@ -24,8 +25,8 @@ pub struct Access {
     pub credentials: Arc<Credentials>,
     /// For messages.
     pub scope: Scope,
-    /// ResourceVersion of the Secret: a change of it is worth another try.
-    pub version: String,
+    /// What the Secret holds, as a hash: a change of it is worth another try.
+    pub content: String,
     /// Whether the Secret carries our finalizer.
     pub held: bool,
     /// The workspace of Customer.io, for those who have something there.
@@ -45,11 +46,11 @@ impl Access {
         self.held && self.workspace.as_ref().is_none_or(|it| it.held)
     }
 
-    /// Versions of all Secrets: a change of one is worth another try.
+    /// What all Secrets hold, as hashes: a change of one is worth another try.
     pub fn versions(&self) -> Vec<String> {
         let workspace = self.workspace.as_ref();
-        let workspace = workspace.map(|it| format!("{} {}", it.mark, it.version));
-        std::iter::once(self.version.clone())
+        let workspace = workspace.map(|it| format!("{} {}", it.mark, it.content));
+        std::iter::once(self.content.clone())
             .chain(workspace)
             .collect()
     }
@@ -104,7 +105,7 @@ pub async fn read(
             ),
         )));
     };
-    let version = secret.resource_version().unwrap_or_default();
+    let content = content(&secret);
     let held = secret.finalizers().iter().any(|name| name == IN_USE);
     let data = secret.data.unwrap_or_default();
     Ok(
@@ -115,11 +116,22 @@ pub async fn read(
                 sandbox: wanted.sandbox.to_owned(),
             },
             credentials: Arc::new(credentials),
-            version,
+            content,
             held,
             workspace: None,
         }),
     )
+}
+
+/// What a Secret holds, as a hash that never leaves this process. Not its `resourceVersion`: the operator's own finalizer
+/// changes that, and nothing would go differently.
+pub(super) fn content(secret: &Secret) -> String {
+    let mut hasher = DefaultHasher::new();
+    secret.metadata.uid.hash(&mut hasher);
+    for (key, value) in secret.data.iter().flatten() {
+        (key, &value.0).hash(&mut hasher);
+    }
+    format!("{:016x}", hasher.finish())
 }
 
 /// The credentials in a Secret's data.
@@ -197,6 +209,35 @@ mod tests {
         let credentials = parse("creds", &data(&WHOLE), None).unwrap();
         assert_eq!(credentials.client_secret.expose_secret(), "s3cret");
         assert_eq!(credentials.organization_id, "A@AdobeOrg");
+    }
+
+    #[test]
+    fn only_what_a_secret_holds_makes_another_try_worth_while() {
+        let secret = |change: fn(&mut Secret)| {
+            let mut secret = Secret {
+                data: Some(data(&WHOLE)),
+                ..Secret::default()
+            };
+            change(&mut secret);
+            content(&secret)
+        };
+        let before = secret(|_| {});
+        let held = secret(|it| {
+            it.metadata.finalizers = Some(vec![IN_USE.into()]);
+            it.metadata.resource_version = Some("8".into());
+        });
+        assert_eq!(held, before);
+        let rotated = |it: &mut Secret| {
+            let value = ByteString(b"new".to_vec());
+            it.data
+                .get_or_insert_default()
+                .insert("clientSecret".into(), value);
+        };
+        assert_ne!(secret(rotated), before);
+        assert_ne!(
+            secret(|it| it.metadata.uid = Some("another".into())),
+            before
+        );
     }
 
     #[test]

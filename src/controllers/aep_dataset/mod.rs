@@ -64,7 +64,7 @@ impl Kind for AepDataset {
     }
 
     fn versions(surroundings: &Access) -> Vec<String> {
-        vec![surroundings.version.clone()]
+        vec![surroundings.content.clone()]
     }
 
     fn subject<'a>(

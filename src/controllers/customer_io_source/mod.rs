@@ -65,7 +65,7 @@ impl Kind for CustomerIoSource {
     }
 
     fn versions(surroundings: &Access) -> Vec<String> {
-        vec![surroundings.version.clone()]
+        vec![surroundings.content.clone()]
     }
 
     fn subject<'a>(

@@ -26,8 +26,8 @@ pub struct WorkspaceAccess {
     pub app_api: AppApi,
     /// Region and a hash of the key: what status tells workspaces apart by.
     pub mark: String,
-    /// ResourceVersion of the Secret.
-    pub version: String,
+    /// What its Secret holds, as a hash.
+    pub content: String,
     /// Whether the Secret carries our finalizer.
     pub held: bool,
 }

@@ -188,10 +188,12 @@ async fn stays_quiet(world: &World, resources: &[Value]) {
 async fn a_flow_that_takes_its_time_costs_at_most_eight_calls() {
     let world = World::with(|options| options.emulator.inlet_delay = Duration::from_secs(6)).await;
     world.forget_calls().await;
-    world.apply(&source("customer-io")).await;
-    world
-        .apply(&dataflow("customer-io-events", "customer-io"))
-        .await;
+    // At once: the source comes while the dataflow's first run is under way.
+    let manifests = [
+        source("customer-io"),
+        dataflow("customer-io-events", "customer-io"),
+    ];
+    world.apply_all(&manifests).await;
     world
         .wait_reason("aepdataflow/customer-io-events", "WaitingForInlet")
         .await;

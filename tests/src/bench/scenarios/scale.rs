@@ -44,11 +44,18 @@ pub async fn measure(plan: &Plan, parts: &[Part]) -> Result<Vec<Figure>> {
         plan.story.step(&format!(
             "{size} dataflows with their sources stand after {took:.0?}"
         ));
+        let made = usage::memory(site.stack.operator().pid())?.peak;
         let here = Here {
             plan,
             site: &site,
             size: *size,
         };
+        if wants(Part::Memory) {
+            plan.story
+                .step(&format!("resident at most meanwhile: {made:.1} MB"));
+            let what = "peak while all are made at once";
+            figures.push(here.figure("memory", what, Unit::Megabytes, &[made]));
+        }
         if wants(Part::Steady) {
             figures.extend(here.steady().await?);
         }
