@@ -35,7 +35,7 @@ pub async fn read(
             ),
         )));
     };
-    let content = content(&secret);
+    let hash = content(&secret);
     let held = secret.finalizers().iter().any(|name| name == IN_USE);
     let data = secret.data.unwrap_or_default();
     let text = data
@@ -73,7 +73,7 @@ pub async fn read(
             region: region.word(),
         },
         mark,
-        content,
+        content: hash,
         held,
     }))
 }

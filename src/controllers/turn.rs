@@ -114,7 +114,7 @@ impl<K: Kind> Run<'_, K> {
             urgency(self.record, steps),
             calls_to(service, steps),
             // What it waits for besides stays.
-            Arc::new(move || queue.add(key.clone(), Cause::Change)),
+            Arc::new(move || queue.add(key.clone(), Cause::Turn)),
         )
     }
 

@@ -5,8 +5,10 @@
 //! - A resource stands here once, and the earliest time wins.
 //! - It is never worked on twice at the same time: what comes in meanwhile waits until it is free.
 //! - Namespaces take turns, so one with thousands of resources holds up nobody else by more than one.
-//! - What just changed goes before what a list has shown, of which there are thousands at a start; that gets every
-//!   [`SHARE`]th turn at least.
+//! - Whose turn it is to call the platform goes first: calls that are allowed are not kept waiting, or they come too many at
+//!   once later. There are never more of those than the platform allows.
+//! - What just changed goes before what a list has shown, of which there are thousands at a start; of four that are taken
+//!   one is for that at least.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,12 +19,14 @@ use tokio::time::Instant;
 
 use super::Key;
 
-/// Of so many turns one is for what a list has shown.
+/// Of so many that are taken one is for what a list has shown.
 const SHARE: u64 = 4;
 
-/// Why a resource is to be looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a resource is to be looked at; the most urgent first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
+    /// It waited for leave to call the platform, and has it now.
+    Turn,
     /// Something it depends on has changed, or its time has come.
     Change,
     /// It is there.
@@ -125,12 +129,13 @@ impl Drop for Running {
 #[derive(Debug, Default)]
 struct State {
     items: BTreeMap<Key, Item>,
+    turn: Lane,
     changed: Lane,
     listed: Lane,
     /// When what is to be looked at later is due.
     later: BTreeSet<(Instant, Key)>,
-    /// How often a worker took something.
-    turns: u64,
+    /// How often a worker took something that had no turn.
+    taken: u64,
     adds: u64,
 }
 
@@ -155,9 +160,7 @@ impl State {
         }
         match &mut item.queued {
             // Where it stood, nobody is found any more.
-            Some((_, before)) if *before == Cause::List && cause == Cause::Change => {
-                *before = cause;
-            }
+            Some((_, before)) if cause < *before => *before = cause,
             Some(_) => return,
             none @ None => {
                 *none = Some((since, cause));
@@ -171,6 +174,7 @@ impl State {
 
     fn lane(&mut self, cause: Cause) -> &mut Lane {
         match cause {
+            Cause::Turn => &mut self.turn,
             Cause::Change => &mut self.changed,
             Cause::List => &mut self.listed,
         }
@@ -189,9 +193,9 @@ impl State {
 
     fn take(&mut self, now: Instant) -> Option<(Key, Duration)> {
         self.mature(now);
-        let mut causes = [Cause::Change, Cause::List];
-        if (self.turns + 1).is_multiple_of(SHARE) {
-            causes.reverse();
+        let mut causes = [Cause::Turn, Cause::Change, Cause::List];
+        if (self.taken + 1).is_multiple_of(SHARE) {
+            causes = [Cause::Turn, Cause::List, Cause::Change];
         }
         for cause in causes {
             while let Some(key) = self.lane(cause).pop() {
@@ -202,7 +206,9 @@ impl State {
                     continue;
                 };
                 item.running = Some(now);
-                self.turns += 1;
+                if cause != Cause::Turn {
+                    self.taken += 1;
+                }
                 return Some((key, now.saturating_duration_since(since)));
             }
         }
@@ -386,9 +392,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn whose_turn_it_is_to_call_goes_before_everybody() {
+        let queue = queue();
+        for name in ["a", "b", "c"] {
+            add(&queue, name);
+        }
+        queue.add(key("d"), Cause::Turn);
+        queue.add(key("c"), Cause::Turn);
+        // It has its turn still.
+        add(&queue, "d");
+        assert_eq!(names(&queue).join(" "), "n/d n/c n/a n/b");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn nothing_is_kept_of_what_is_done() {
         let queue = queue();
-        for cause in [Cause::List, Cause::Change, Cause::List] {
+        for cause in [Cause::List, Cause::Change, Cause::Turn, Cause::List] {
             queue.add(key("a"), cause);
         }
         while let Some((running, _)) = take(&queue) {
@@ -396,6 +415,8 @@ mod tests {
         }
         let state = queue.state();
         assert!(state.items.is_empty() && state.later.is_empty());
-        assert!(state.listed.of.is_empty() && state.changed.of.is_empty());
+        for lane in [&state.turn, &state.changed, &state.listed] {
+            assert!(lane.of.is_empty());
+        }
     }
 }
