@@ -1,6 +1,6 @@
 //! What every reconcile of this process shares.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use super::runs;
 use super::secrets::Secrets;
 use super::uninstalled::Going;
 use super::webhooks::Webhooks;
-use crate::work::{Cause, Key, Queue};
+use crate::work::{Cause, Id, Key, Queue};
 
 /// What every reconcile of this process shares.
 pub struct Context {
@@ -90,6 +90,15 @@ impl Context {
     pub fn named_secrets(&self) -> BTreeSet<Key> {
         let named = self.sides().into_iter();
         named.flat_map(|side| side.dependencies.secrets()).collect()
+    }
+
+    /// What resources depend on, of `these`.
+    pub fn named(&self, these: &HashSet<Id>) -> BTreeSet<Dependency> {
+        let named = self
+            .sides()
+            .into_iter()
+            .flat_map(|side| side.dependencies.named());
+        named.filter(|it| these.contains(&it.key().id())).collect()
     }
 
     /// The state of every controller.

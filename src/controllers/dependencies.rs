@@ -20,6 +20,15 @@ pub enum Dependency {
     Dataset(Key),
 }
 
+impl Dependency {
+    /// Which one of its kind.
+    pub fn key(&self) -> &Key {
+        match self {
+            Self::Secret(key) | Self::Source(key) | Self::Dataset(key) => key,
+        }
+    }
+}
+
 /// The index for one kind of dependent.
 #[derive(Debug, Default)]
 pub struct Dependencies {
@@ -93,11 +102,16 @@ impl Dependencies {
         known.cloned().collect()
     }
 
+    /// What somebody depends on.
+    pub fn named(&self) -> BTreeSet<Dependency> {
+        let index = self.index();
+        index.dependents.iter().map(|(on, _)| on.clone()).collect()
+    }
+
     /// The Secrets that somebody depends on.
     pub fn secrets(&self) -> BTreeSet<Key> {
-        let index = self.index();
-        let named = index.dependents.iter().filter_map(|(on, _)| match on {
-            Dependency::Secret(key) => Some(key.clone()),
+        let named = self.named().into_iter().filter_map(|on| match on {
+            Dependency::Secret(key) => Some(key),
             Dependency::Source(_) | Dependency::Dataset(_) => None,
         });
         named.collect()

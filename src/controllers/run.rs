@@ -100,27 +100,29 @@ impl<'a> Awaited<'a> {
 /// Watches the resources of a kind: what changes is reconciled, and whoever depends on it.
 async fn follow<K: Kind>(context: &Context, all: &Awaited<'_>) {
     let side = K::side(context);
-    let touched = |key: Key, cause: Option<Cause>| {
-        if let Some(dependency) = K::as_dependency(key.clone()) {
-            context.changed(&dependency);
-        }
-        if let Some(cause) = cause {
-            side.queue.add(key, cause);
-        }
-    };
     let tell = |news: News<K>| match news {
         News::Touched {
             object,
             relevant,
             listed,
         } => {
-            let cause = if listed { Cause::List } else { Cause::Change };
-            touched(object.key(), relevant.then_some(cause));
+            let key = object.key();
+            if let Some(dependency) = K::as_dependency(key.clone()) {
+                context.changed(&dependency);
+            }
+            if relevant {
+                let cause = if listed { Cause::List } else { Cause::Change };
+                side.queue.add(key, cause);
+            }
         }
-        // Whoever never came up in a reconcile is nowhere to be forgotten.
         News::Missing(ids) => {
+            let is_one = |it: &Dependency| K::as_dependency(it.key().clone()).as_ref() == Some(it);
+            for dependency in context.named(&ids).iter().filter(|it| is_one(it)) {
+                context.changed(dependency);
+            }
+            // Whoever never came up in a reconcile is nowhere to be forgotten.
             for key in side.dependencies.known(&ids) {
-                touched(key, Some(Cause::Change));
+                side.queue.add(key, Cause::Change);
             }
         }
     };
@@ -139,9 +141,9 @@ async fn follow_secrets(context: &Context) {
             context.changed(&used);
         }
         News::Missing(ids) => {
-            let named = context.named_secrets().into_iter();
-            for key in named.filter(|key| ids.contains(&key.id())) {
-                context.changed(&Dependency::Secret(key));
+            let is_secret = |it: &&Dependency| matches!(it, Dependency::Secret(_));
+            for secret in context.named(&ids).iter().filter(is_secret) {
+                context.changed(secret);
             }
         }
     };

@@ -182,7 +182,12 @@ impl State {
 
     /// Those whose time has come wait for a worker.
     fn mature(&mut self, now: Instant) {
-        while let Some((at, key)) = self.later.first().filter(|(at, _)| *at <= now).cloned() {
+        while self.due().is_some_and(|at| at <= now)
+            && let Some((at, key)) = self.later.pop_first()
+        {
+            if let Some(item) = self.items.get_mut(&key) {
+                item.later = None;
+            }
             self.add(key, Cause::Change, at);
         }
     }
@@ -202,6 +207,10 @@ impl State {
                 let Some(item) = self.items.get_mut(&key) else {
                     continue;
                 };
+                // Left behind where it stood before it was more urgent; what is queued meanwhile comes once it is free.
+                if item.running.is_some() {
+                    continue;
+                }
                 let Some((since, _)) = item.queued.take_if(|(_, is)| *is == cause) else {
                     continue;
                 };
@@ -219,7 +228,10 @@ impl State {
     fn put_off(&mut self, key: &Key, at: Instant) {
         let item = self.items.get_mut(key);
         if let Some(item) = item.filter(|it| it.queued.is_none()) {
-            item.later = Some(at);
+            let before = item.later.replace(at);
+            if let Some(before) = before {
+                self.later.remove(&(before, key.clone()));
+            }
             self.later.insert((at, key.clone()));
         }
     }
@@ -402,6 +414,23 @@ mod tests {
         // It has its turn still.
         add(&queue, "d");
         assert_eq!(names(&queue).join(" "), "n/d n/c n/a n/b");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_it_stood_before_its_turn_nobody_finds_it_while_it_is_worked_on() {
+        let queue = queue();
+        add(&queue, "a");
+        queue.add(key("a"), Cause::Turn);
+        let (running, _) = take(&queue).unwrap();
+        add(&queue, "a");
+        assert!(take(&queue).is_none(), "never twice at the same time");
+        running.done(None);
+        let (running, _) = take(&queue).unwrap();
+        running.done(Some(SECOND));
+        assert!(take(&queue).is_none());
+        tokio::time::advance(SECOND).await;
+        assert_eq!(names(&queue), ["n/a"]);
+        assert!(queue.state().items.is_empty() && queue.state().later.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
