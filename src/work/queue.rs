@@ -134,6 +134,8 @@ struct State {
     listed: Lane,
     /// When what is to be looked at later is due.
     later: BTreeSet<(Instant, Key)>,
+    /// Places in lanes that were given so far.
+    places: u64,
     /// How often a worker took something that had no turn.
     taken: u64,
     adds: u64,
@@ -142,11 +144,19 @@ struct State {
 /// Where a resource stands; one that stands nowhere is not kept.
 #[derive(Clone, Copy, Debug, Default)]
 struct Item {
-    /// Since when it waits for a worker.
-    queued: Option<(Instant, Cause)>,
+    queued: Option<Queued>,
     later: Option<Instant>,
     /// Since when it is worked on.
     running: Option<Instant>,
+}
+
+/// It waits for a worker, or to be free.
+#[derive(Clone, Copy, Debug)]
+struct Queued {
+    since: Instant,
+    cause: Cause,
+    /// Where it stands in the lane of its cause, unless it is worked on.
+    place: Option<u64>,
 }
 
 impl State {
@@ -158,18 +168,42 @@ impl State {
             // One whose time had come before waits since then.
             since = at.min(now);
         }
-        match &mut item.queued {
-            // Where it stood, nobody is found any more.
-            Some((_, before)) if cause < *before => *before = cause,
+        let left = match &mut item.queued {
+            Some(before) if cause < before.cause => {
+                let left = (before.cause, before.place.take());
+                before.cause = cause;
+                Some(left)
+            }
             Some(_) => return,
             none @ None => {
-                *none = Some((since, cause));
+                *none = Some(Queued {
+                    since,
+                    cause,
+                    place: None,
+                });
                 self.adds += 1;
+                None
             }
+        };
+        if let Some((cause, Some(place))) = left {
+            self.lane(cause).leave(key.namespace(), place);
         }
-        if item.running.is_none() {
-            self.lane(cause).push(key);
-        }
+        self.line_up(key);
+    }
+
+    /// What waits for a worker takes its place, once it is free.
+    fn line_up(&mut self, key: Key) {
+        let item = self.items.get_mut(&key);
+        let Some(queued) = item
+            .filter(|it| it.running.is_none())
+            .and_then(|it| it.queued.as_mut())
+        else {
+            return;
+        };
+        self.places += 1;
+        queued.place = Some(self.places);
+        let (cause, place) = (queued.cause, self.places);
+        self.lane(cause).enter(place, key);
     }
 
     fn lane(&mut self, cause: Cause) -> &mut Lane {
@@ -202,26 +236,16 @@ impl State {
         if (self.taken + 1).is_multiple_of(SHARE) {
             causes = [Cause::Turn, Cause::List, Cause::Change];
         }
-        for cause in causes {
-            while let Some(key) = self.lane(cause).pop() {
-                let Some(item) = self.items.get_mut(&key) else {
-                    continue;
-                };
-                // Left behind where it stood before it was more urgent; what is queued meanwhile comes once it is free.
-                if item.running.is_some() {
-                    continue;
-                }
-                let Some((since, _)) = item.queued.take_if(|(_, is)| *is == cause) else {
-                    continue;
-                };
-                item.running = Some(now);
-                if cause != Cause::Turn {
-                    self.taken += 1;
-                }
-                return Some((key, now.saturating_duration_since(since)));
-            }
+        let (cause, key) = causes
+            .into_iter()
+            .find_map(|cause| Some((cause, self.lane(cause).pop()?)))?;
+        if cause != Cause::Turn {
+            self.taken += 1;
         }
-        None
+        let item = self.items.entry(key.clone()).or_default();
+        item.running = Some(now);
+        let since = item.queued.take().map_or(now, |queued| queued.since);
+        Some((key, now.saturating_duration_since(since)))
     }
 
     /// What came in meanwhile goes first.
@@ -241,211 +265,62 @@ impl State {
             return;
         };
         item.running = None;
-        match (item.queued, item.later) {
-            (Some((_, cause)), _) => self.lane(cause).push(key.clone()),
-            (None, Some(_)) => {}
-            (None, None) => {
-                self.items.remove(key);
-            }
+        if item.queued.is_none() && item.later.is_none() {
+            self.items.remove(key);
+        } else {
+            self.line_up(key.clone());
         }
     }
 
     fn waiting(&self) -> impl Iterator<Item = Instant> {
         let queued = self.items.values().filter_map(|it| it.queued);
-        queued.map(|(since, _)| since)
+        queued.map(|queued| queued.since)
     }
 }
 
-/// Those that wait, by namespace, and whose turn it is.
+/// Those that wait, by namespace and place, and whose turn it is.
 #[derive(Debug, Default)]
 struct Lane {
-    of: BTreeMap<String, VecDeque<Key>>,
+    of: BTreeMap<String, BTreeMap<u64, Key>>,
     turns: VecDeque<String>,
 }
 
 impl Lane {
-    fn push(&mut self, key: Key) {
+    fn enter(&mut self, place: u64, key: Key) {
         let namespace = key.namespace();
         if let Some(keys) = self.of.get_mut(namespace) {
-            keys.push_back(key);
+            keys.insert(place, key);
             return;
         }
         let namespace = namespace.to_owned();
         self.turns.push_back(namespace.clone());
-        self.of.insert(namespace, VecDeque::from([key]));
+        self.of.insert(namespace, BTreeMap::from([(place, key)]));
+    }
+
+    fn leave(&mut self, namespace: &str, place: u64) {
+        let Some(keys) = self.of.get_mut(namespace) else {
+            return;
+        };
+        keys.remove(&place);
+        if keys.is_empty() {
+            self.of.remove(namespace);
+            self.turns.retain(|it| it != namespace);
+        }
     }
 
     fn pop(&mut self) -> Option<Key> {
         let namespace = self.turns.pop_front()?;
         let keys = self.of.get_mut(&namespace)?;
-        let key = keys.pop_front();
+        let (_, key) = keys.pop_first()?;
         if keys.is_empty() {
             self.of.remove(&namespace);
         } else {
             self.turns.push_back(namespace);
         }
-        key
+        Some(key)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use futures::FutureExt as _;
-
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn key(name: &str) -> Key {
-        Key::new("n", name)
-    }
-
-    fn queue() -> Arc<Queue> {
-        Arc::default()
-    }
-
-    fn add(queue: &Queue, name: &str) {
-        queue.add(key(name), Cause::Change);
-    }
-
-    /// What a worker that is free would get now.
-    fn take(queue: &Arc<Queue>) -> Option<(Running, Duration)> {
-        queue.next().now_or_never()
-    }
-
-    fn names(queue: &Arc<Queue>) -> Vec<String> {
-        let taken = std::iter::from_fn(|| take(queue));
-        taken.map(|(running, _)| running.key.to_string()).collect()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_resource_waits_once_however_often_it_is_triggered() {
-        let queue = queue();
-        add(&queue, "a");
-        tokio::time::advance(SECOND).await;
-        add(&queue, "a");
-        add(&queue, "b");
-        assert_eq!((queue.depth(), queue.adds()), (2, 2));
-        tokio::time::advance(SECOND).await;
-        let (running, waited) = take(&queue).unwrap();
-        assert_eq!((&running.key, waited), (&key("a"), 2 * SECOND));
-        assert_eq!((queue.depth(), queue.under_way().len()), (1, 1));
-        running.done(None);
-        assert!(queue.under_way().is_empty());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_that_is_to_be_looked_at_later_waits_from_its_time_on() {
-        let queue = queue();
-        add(&queue, "a");
-        take(&queue).unwrap().0.done(Some(10 * SECOND));
-        assert_eq!((queue.depth(), queue.adds()), (0, 1));
-        let begun = Instant::now();
-        let (_running, waited) = queue.next().await;
-        assert_eq!((begun.elapsed().as_secs(), waited.as_secs()), (10, 0));
-        assert_eq!(queue.adds(), 2);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_event_comes_before_a_later_look_and_is_not_followed_by_it() {
-        let queue = queue();
-        add(&queue, "a");
-        take(&queue).unwrap().0.done(Some(10 * SECOND));
-        add(&queue, "a");
-        let (running, waited) = take(&queue).unwrap();
-        assert_eq!(waited, Duration::ZERO);
-        running.done(None);
-        tokio::time::advance(20 * SECOND).await;
-        assert!(take(&queue).is_none());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_comes_in_while_it_is_worked_on_waits_until_it_is_free() {
-        let queue = queue();
-        add(&queue, "a");
-        let (running, _) = take(&queue).unwrap();
-        add(&queue, "a");
-        assert_eq!(queue.depth(), 1);
-        assert!(take(&queue).is_none(), "never twice at the same time");
-        // What came in goes before the look that was put off.
-        running.done(Some(10 * SECOND));
-        let (running, _) = take(&queue).unwrap();
-        drop(running);
-        tokio::time::advance(20 * SECOND).await;
-        assert!(take(&queue).is_none());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn namespaces_take_turns() {
-        let queue = queue();
-        for name in ["1", "2", "3"] {
-            queue.add(Key::new("many", name), Cause::Change);
-        }
-        queue.add(Key::new("few", "1"), Cause::Change);
-        assert_eq!(names(&queue), ["many/1", "few/1", "many/2", "many/3"]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_change_goes_before_a_list_which_has_its_share() {
-        let queue = queue();
-        for number in 0..3 {
-            queue.add(key(&format!("listed-{number}")), Cause::List);
-        }
-        for number in 0..6 {
-            add(&queue, &format!("changed-{number}"));
-        }
-        // It stands there already.
-        add(&queue, "listed-2");
-        let order = names(&queue).join(" ").replace("n/", "");
-        assert_eq!(
-            order,
-            "changed-0 changed-1 changed-2 listed-0 changed-3 changed-4 changed-5 listed-1 listed-2"
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn whose_turn_it_is_to_call_goes_before_everybody() {
-        let queue = queue();
-        for name in ["a", "b", "c"] {
-            add(&queue, name);
-        }
-        queue.add(key("d"), Cause::Turn);
-        queue.add(key("c"), Cause::Turn);
-        // It has its turn still.
-        add(&queue, "d");
-        assert_eq!(names(&queue).join(" "), "n/d n/c n/a n/b");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn where_it_stood_before_its_turn_nobody_finds_it_while_it_is_worked_on() {
-        let queue = queue();
-        add(&queue, "a");
-        queue.add(key("a"), Cause::Turn);
-        let (running, _) = take(&queue).unwrap();
-        add(&queue, "a");
-        assert!(take(&queue).is_none(), "never twice at the same time");
-        running.done(None);
-        let (running, _) = take(&queue).unwrap();
-        running.done(Some(SECOND));
-        assert!(take(&queue).is_none());
-        tokio::time::advance(SECOND).await;
-        assert_eq!(names(&queue), ["n/a"]);
-        assert!(queue.state().items.is_empty() && queue.state().later.is_empty());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn nothing_is_kept_of_what_is_done() {
-        let queue = queue();
-        for cause in [Cause::List, Cause::Change, Cause::Turn, Cause::List] {
-            queue.add(key("a"), cause);
-        }
-        while let Some((running, _)) = take(&queue) {
-            running.done(None);
-        }
-        let state = queue.state();
-        assert!(state.items.is_empty() && state.later.is_empty());
-        for lane in [&state.turn, &state.changed, &state.listed] {
-            assert!(lane.of.is_empty());
-        }
-    }
-}
+#[path = "queue_tests.rs"]
+mod tests;
