@@ -236,15 +236,7 @@ mod tests {
     use super::*;
     use crate::plan::pace::Pace;
     use crate::plan::sighting::{Aspects, Sighted, Use};
-
-    fn identity(name: &str) -> Identity {
-        Identity {
-            owner: "o".into(),
-            namespace: "n".into(),
-            name: name.into(),
-            uid: "u".into(),
-        }
-    }
+    use crate::plan::test_support::named as identity;
 
     /// AEP did not delete target connection `t`, for `reason`; the flow on it is of `name`.
     fn told(reason: Reason, name: &str) -> Failure {

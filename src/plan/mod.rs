@@ -65,4 +65,4 @@ mod laws_tests;
 #[cfg(test)]
 mod test_remote;
 #[cfg(test)]
-mod test_support;
+pub(crate) mod test_support;

@@ -23,6 +23,16 @@ fn identity(resource: &impl kube::Resource, uid: &str) -> Identity {
     }
 }
 
+/// A resource of this name, where nothing else of it matters.
+pub(crate) fn named(name: &str) -> Identity {
+    Identity {
+        owner: "o".into(),
+        namespace: "n".into(),
+        name: name.into(),
+        uid: "u".into(),
+    }
+}
+
 /// The tutorial's source.
 pub(super) fn source() -> (Identity, CustomerIoSourceSpec) {
     let text = include_str!("../../deploy/samples/tutorial/3-source.yaml");

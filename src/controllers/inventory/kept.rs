@@ -85,19 +85,13 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::marker::Identity;
+    use crate::plan::test_support::named;
 
     fn sighted(name: &str, uses: Vec<Use>) -> Sighted {
-        let identity = Identity {
-            owner: "o".into(),
-            namespace: "n".into(),
-            name: name.into(),
-            uid: "u".into(),
-        };
         Sighted {
             kind: RemoteKind::Flow,
             id: "flow-1".into(),
-            marker: Some(identity.marker(RemoteKind::Flow, 3)),
+            marker: Some(named(name).marker(RemoteKind::Flow, 3)),
             uses,
             aspects: Aspects {
                 running: Some(true),

@@ -278,15 +278,7 @@ pub fn recently() -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn identity(name: &str) -> Identity {
-        Identity {
-            owner: "o".into(),
-            namespace: "n".into(),
-            name: name.into(),
-            uid: "u".into(),
-        }
-    }
+    use crate::plan::test_support::named as identity;
 
     fn flow(id: &str, name: &str) -> Sighted {
         let kind = RemoteKind::Flow;
