@@ -21,9 +21,9 @@ use crate::resources::status::Pending;
 use super::engine::{End, Run, Subject};
 use super::events::Note;
 use super::execute::{Outcome, execute};
+use super::kind::Kind;
 use super::managed::ManagedStatus;
 use super::preflight::Hidden;
-use super::reconcile::Kind;
 use super::record::RecordError;
 
 /// Before something is taken over, the listing that shows it must not be older than this.

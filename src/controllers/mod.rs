@@ -15,7 +15,7 @@
 //! | `consult`, `twins` | what stands already is taken over; what an abandoned attempt made is deleted |
 //! | [`record`] | the one writer of status and finalizer |
 //! | `turn` | whose turn it is to call AEP |
-//! | [`managed`] | what the engine needs to know of a kind |
+//! | [`kind`], [`managed`] | what the road, and what the engine needs to know of a kind |
 //! | [`customer_io_source`], [`aep_dataset`], [`aep_dataflow`] | what differs: one folder a kind |
 //! | `delete`, [`deletion`] | the way back, the same for every kind: the road, and the subject on it |
 //! | [`uninstalled`] | whether a resource goes only because its kind does |
@@ -47,6 +47,7 @@ pub mod engine;
 pub mod events;
 pub mod execute;
 pub mod inventory;
+pub mod kind;
 pub mod managed;
 pub mod namespaces;
 mod next;

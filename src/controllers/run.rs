@@ -19,8 +19,9 @@ use crate::work::{Cause, Key, Running, progress};
 
 use super::context::Context;
 use super::dependencies::Dependency;
+use super::kind::Kind;
 use super::next::Next;
-use super::reconcile::{Kind, after_error, reconcile};
+use super::reconcile::{after_error, reconcile};
 use super::record::RecordError;
 use super::retries::Inputs;
 use super::secrets::{self, Look};

@@ -17,8 +17,8 @@ use crate::resources::REQUESTED_AT;
 use crate::resources::conditions::{Reason, STALLED, Standing, find};
 
 use super::engine::Run;
+use super::kind::Kind;
 use super::managed::{Managed, ManagedStatus};
-use super::reconcile::Kind;
 use super::record::{Purpose, Record, RecordError};
 use super::remotes::Remotes;
 use crate::work::{Cause, Key};

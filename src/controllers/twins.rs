@@ -15,8 +15,8 @@ use super::context::Suspicion;
 use super::engine::Run;
 use super::events::Note;
 use super::execute::{execute, marked};
+use super::kind::Kind;
 use super::managed::ManagedStatus as _;
-use super::reconcile::Kind;
 
 impl<K: Kind> Run<'_, K> {
     /// Deletes the twins of what status records, and of a resource that goes also what no status records. That it could not be done is no failure of the resource:

@@ -3,7 +3,7 @@
 //! With rights in the whole cluster the definition is read: live, before anything is deleted, and it says since when it is
 //! going. With rights in some namespaces only, it cannot be read. What kinds are served as, everybody may read: the API
 //! server takes `create` off a kind that is being uninstalled before it deletes the first object of it. Each of its
-//! replicas learns of that on its own, so that a kind is whole counts only [`SETTLED`] after the resource was first seen to
+//! replicas learns of that on its own, so that a kind is whole counts only `SETTLED` after the resource was first seen to
 //! go. Since when a kind is going is not told there: a resource that was deleted just before it leaves its objects too.
 
 use std::collections::HashMap;
@@ -20,8 +20,8 @@ use crate::plan::{Failure, deletion};
 use crate::resources::conditions::Reason;
 
 use super::context::Context;
+use super::kind::Kind;
 use super::namespaces::Namespaces;
-use super::reconcile::Kind;
 use super::record::{RecordError, is_forbidden, within};
 use crate::work::Key;
 

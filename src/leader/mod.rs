@@ -7,7 +7,7 @@
 //! | `lease` | the Lease in Kubernetes, written only as it was read |
 //! | [`elector`] | campaigns, keeps, gives back |
 //! | [`tenure`] | the right to act, asked right before acting |
-//! | [`fence`] | no call to AEP without that right |
+//! | [`mod@fence`] | no call to AEP without that right |
 //!
 //! # Guarantees
 //!

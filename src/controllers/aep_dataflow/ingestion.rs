@@ -5,7 +5,7 @@ use tracing::{info, warn};
 
 use crate::controllers::context::Context;
 use crate::controllers::events::{Note, action_for};
-use crate::controllers::reconcile::Kind as _;
+use crate::controllers::kind::Kind as _;
 use crate::controllers::record::Record;
 use crate::plan::ingestion::{Subject, Told, Verdict, judge};
 use crate::platform::Sandbox;

@@ -13,7 +13,7 @@ use super::context::{Context, Side};
 use super::credentials::Access;
 use super::dependencies::Dependency;
 use super::engine::End;
-use super::reconcile::{Kind, Observed};
+use super::kind::{Kind, Observed};
 use super::record::RecordError;
 use crate::plan::desired_dataset::DesiredDataset;
 use crate::plan::marker::Identity;

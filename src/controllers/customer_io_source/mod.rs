@@ -11,7 +11,7 @@ use super::context::{Context, Side};
 use super::credentials::Access;
 use super::dependencies::Dependency;
 use super::engine::End;
-use super::reconcile::{Kind, Observed};
+use super::kind::{Kind, Observed};
 use super::record::RecordError;
 use crate::plan::desired::DesiredSource;
 use crate::plan::marker::Identity;

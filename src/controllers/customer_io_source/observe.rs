@@ -7,8 +7,8 @@ use crate::controllers::context::Context;
 use crate::controllers::credentials::{self, Access};
 use crate::controllers::engine::End;
 
+use crate::controllers::kind::Observed;
 use crate::controllers::managed::ManagedStatus as _;
-use crate::controllers::reconcile::Observed;
 use crate::controllers::record::{RecordError, within};
 use crate::plan::Failure;
 use crate::plan::pace::Pace;

@@ -13,8 +13,8 @@ use crate::resources::conditions::Reason;
 use super::super::context::Suspicion;
 use super::super::events::Note;
 use super::super::execute::Outcome;
+use super::super::kind::Kind;
 use super::super::managed::ManagedStatus as _;
-use super::super::reconcile::Kind;
 use super::{End, Run, Subject};
 
 /// Stale etags of one run, before it is left to a later one.

@@ -34,8 +34,8 @@ use super::credentials::Access;
 use super::events::Note;
 use super::execute::{Outcome, execute};
 use super::inventory::Scope;
+use super::kind::Kind;
 use super::managed::ManagedStatus;
-use super::reconcile::Kind;
 use super::record::{Purpose, Record, RecordError};
 use super::remotes::Remotes;
 

@@ -35,7 +35,7 @@ use crate::resources::{AepDataflow, AepDataset, CustomerIoSource, FINALIZER, IN_
 
 use super::context::Context;
 use super::dependencies::Dependency;
-use super::reconcile::Kind;
+use super::kind::Kind;
 use super::record::{RecordError, is_forbidden, within};
 use crate::work::Key;
 
