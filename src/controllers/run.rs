@@ -179,7 +179,8 @@ async fn step<K: Kind>(context: &Context, line: &Line, running: Running) {
         kind = K::KIND,
         namespace = key.namespace(),
         // Not `name`: in a line of JSON that is the span's own.
-        resource = key.name()
+        resource = key.name(),
+        cause = running.cause.word()
     );
     let next = next::<K>(context, &key).instrument(span).await;
     line.end(running, next.ended(), next.again(), started.elapsed());

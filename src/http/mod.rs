@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(why.contains("no reconcile"), "{why}");
         // A call within a reconcile ended: it lives.
-        let (running, _) = queue.next().await;
+        let running = queue.next().await;
         live.work.moved();
         assert_eq!(live.answer().0, StatusCode::OK);
         running.done(None);

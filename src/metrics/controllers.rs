@@ -217,8 +217,8 @@ pub struct Line {
 impl Line {
     /// A worker takes the next resource, once there is one. For one caller at a time.
     pub async fn next(&self) -> Running {
-        let (running, waited) = self.queue.next().await;
-        self.waits.observe(waited.as_secs_f64());
+        let running = self.queue.next().await;
+        self.waits.observe(running.waited.as_secs_f64());
         self.active.inc();
         running
     }

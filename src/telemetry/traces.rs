@@ -1,4 +1,4 @@
-//! Spans to an OpenTelemetry collector, over HTTP: what woke a resource, its reconcile, its steps, the calls they make.
+//! Spans to an OpenTelemetry collector, over HTTP: a reconcile with what called for it, its steps, the calls they make.
 //!
 //! Only with the feature `otel`, and only when `OTEL_EXPORTER_OTLP_ENDPOINT` (or its `_TRACES_` form) is set and neither
 //! `OTEL_SDK_DISABLED=true` nor `OTEL_TRACES_EXPORTER=none` says otherwise. The other `OTEL_*` variables mean what they
@@ -57,11 +57,9 @@ impl Traces {
         }
     }
 
-    /// What makes spans of what the operator does; `kube_runtime` tells what woke a resource.
+    /// What makes spans of what the operator does.
     pub(super) fn layer(&self) -> Boxed {
-        let ours = Targets::new()
-            .with_target("aep_operator", LevelFilter::INFO)
-            .with_target("kube_runtime::controller", LevelFilter::INFO);
+        let ours = Targets::new().with_target("aep_operator", LevelFilter::INFO);
         tracing_opentelemetry::layer::<Registry>()
             .with_tracer(self.provider.tracer("aep-operator"))
             // Files, lines and threads of ours tell an operator nothing.

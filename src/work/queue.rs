@@ -22,16 +22,43 @@ use super::Key;
 /// Of so many that are taken one is for what a list has shown.
 const SHARE: u64 = 4;
 
-/// Why a resource is to be looked at; the most urgent first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Why a resource is to be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// It waited for leave to call the platform, and has it now.
     Turn,
-    /// Something it depends on has changed, or its time has come.
+    /// It has changed, or something it depends on.
     Change,
+    /// The time has come for which it was put off.
+    Due,
     /// It is there.
     List,
 }
+
+impl Cause {
+    /// What logs and traces call it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Turn => "turn",
+            Self::Change => "change",
+            Self::Due => "due",
+            Self::List => "list",
+        }
+    }
+
+    /// Its lane; the most urgent first.
+    const fn lane(self) -> usize {
+        match self {
+            Self::Turn => TURN,
+            Self::Change | Self::Due => CHANGED,
+            Self::List => LISTED,
+        }
+    }
+}
+
+const TURN: usize = 0;
+const CHANGED: usize = 1;
+const LISTED: usize = 2;
 
 /// What one controller has to do.
 #[derive(Debug, Default)]
@@ -47,19 +74,23 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// The next resource, once there is one. A worker takes it; how long it has waited for one.
+    /// The next resource, once there is one. A worker takes it.
     ///
     /// For one caller at a time: of several that wait, one is told of what comes in.
-    pub async fn next(self: &Arc<Self>) -> (Running, Duration) {
+    pub async fn next(self: &Arc<Self>) -> Running {
         loop {
             let now = Instant::now();
             let (taken, due) = {
                 let mut state = self.state();
                 (state.take(now), state.due())
             };
-            if let Some((key, waited)) = taken {
-                let queue = Arc::clone(self);
-                return (Running { queue, key }, waited);
+            if let Some(Taken { key, cause, since }) = taken {
+                return Running {
+                    queue: Arc::clone(self),
+                    key,
+                    cause,
+                    waited: now.saturating_duration_since(since),
+                };
             }
             tokio::select! {
                 biased;
@@ -107,6 +138,10 @@ pub struct Running {
     queue: Arc<Queue>,
     /// Which one.
     pub key: Key,
+    /// What first called for it.
+    pub cause: Cause,
+    /// How long it waited for a worker.
+    pub waited: Duration,
 }
 
 impl Running {
@@ -129,9 +164,8 @@ impl Drop for Running {
 #[derive(Debug, Default)]
 struct State {
     items: BTreeMap<Key, Item>,
-    turn: Lane,
-    changed: Lane,
-    listed: Lane,
+    /// By urgency.
+    lanes: [Lane; 3],
     /// When what is to be looked at later is due.
     later: BTreeSet<(Instant, Key)>,
     /// Places in lanes that were given so far.
@@ -159,6 +193,14 @@ struct Queued {
     place: Option<u64>,
 }
 
+/// What a worker gets.
+struct Taken {
+    key: Key,
+    cause: Cause,
+    /// Since when it waited.
+    since: Instant,
+}
+
 impl State {
     fn add(&mut self, key: Key, cause: Cause, now: Instant) {
         let item = self.items.entry(key.clone()).or_default();
@@ -169,8 +211,8 @@ impl State {
             since = at.min(now);
         }
         let left = match &mut item.queued {
-            Some(before) if cause < before.cause => {
-                let left = (before.cause, before.place.take());
+            Some(before) if cause.lane() < before.cause.lane() => {
+                let left = (before.cause.lane(), before.place.take());
                 before.cause = cause;
                 Some(left)
             }
@@ -185,8 +227,8 @@ impl State {
                 None
             }
         };
-        if let Some((cause, Some(place))) = left {
-            self.lane(cause).leave(key.namespace(), place);
+        if let Some((lane, Some(place))) = left {
+            self.lanes[lane].leave(key.namespace(), place);
         }
         self.line_up(key);
     }
@@ -202,16 +244,7 @@ impl State {
         };
         self.places += 1;
         queued.place = Some(self.places);
-        let (cause, place) = (queued.cause, self.places);
-        self.lane(cause).enter(place, key);
-    }
-
-    fn lane(&mut self, cause: Cause) -> &mut Lane {
-        match cause {
-            Cause::Turn => &mut self.turn,
-            Cause::Change => &mut self.changed,
-            Cause::List => &mut self.listed,
-        }
+        self.lanes[queued.cause.lane()].enter(self.places, key);
     }
 
     /// Those whose time has come wait for a worker.
@@ -222,7 +255,7 @@ impl State {
             if let Some(item) = self.items.get_mut(&key) {
                 item.later = None;
             }
-            self.add(key, Cause::Change, at);
+            self.add(key, Cause::Due, at);
         }
     }
 
@@ -230,22 +263,22 @@ impl State {
         self.later.first().map(|(at, _)| *at)
     }
 
-    fn take(&mut self, now: Instant) -> Option<(Key, Duration)> {
+    fn take(&mut self, now: Instant) -> Option<Taken> {
         self.mature(now);
-        let mut causes = [Cause::Turn, Cause::Change, Cause::List];
+        let mut order = [TURN, CHANGED, LISTED];
         if (self.taken + 1).is_multiple_of(SHARE) {
-            causes = [Cause::Turn, Cause::List, Cause::Change];
+            order = [TURN, LISTED, CHANGED];
         }
-        let (cause, key) = causes
+        let (lane, key) = order
             .into_iter()
-            .find_map(|cause| Some((cause, self.lane(cause).pop()?)))?;
-        if cause != Cause::Turn {
+            .find_map(|lane| Some((lane, self.lanes[lane].pop()?)))?;
+        if lane != TURN {
             self.taken += 1;
         }
-        let item = self.items.entry(key.clone()).or_default();
+        let item = self.items.get_mut(&key)?;
+        let Queued { since, cause, .. } = item.queued.take()?;
         item.running = Some(now);
-        let since = item.queued.take().map_or(now, |queued| queued.since);
-        Some((key, now.saturating_duration_since(since)))
+        Some(Taken { key, cause, since })
     }
 
     /// What came in meanwhile goes first.

@@ -20,13 +20,13 @@ fn add(queue: &Queue, name: &str) {
 }
 
 /// What a worker that is free would get now.
-fn take(queue: &Arc<Queue>) -> Option<(Running, Duration)> {
+fn take(queue: &Arc<Queue>) -> Option<Running> {
     queue.next().now_or_never()
 }
 
 fn names(queue: &Arc<Queue>) -> Vec<String> {
     let taken = std::iter::from_fn(|| take(queue));
-    taken.map(|(running, _)| running.key.to_string()).collect()
+    taken.map(|running| running.key.to_string()).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -38,8 +38,8 @@ async fn a_resource_waits_once_however_often_it_is_triggered() {
     add(&queue, "b");
     assert_eq!((queue.depth(), queue.adds()), (2, 2));
     tokio::time::advance(SECOND).await;
-    let (running, waited) = take(&queue).unwrap();
-    assert_eq!((&running.key, waited), (&key("a"), 2 * SECOND));
+    let running = take(&queue).unwrap();
+    assert_eq!((&running.key, running.waited), (&key("a"), 2 * SECOND));
     assert_eq!((queue.depth(), queue.under_way().len()), (1, 1));
     running.done(None);
     assert!(queue.under_way().is_empty());
@@ -49,11 +49,15 @@ async fn a_resource_waits_once_however_often_it_is_triggered() {
 async fn one_that_is_to_be_looked_at_later_waits_from_its_time_on() {
     let queue = queue();
     add(&queue, "a");
-    take(&queue).unwrap().0.done(Some(10 * SECOND));
+    take(&queue).unwrap().done(Some(10 * SECOND));
     assert_eq!((queue.depth(), queue.adds()), (0, 1));
     let begun = Instant::now();
-    let (_running, waited) = queue.next().await;
-    assert_eq!((begun.elapsed().as_secs(), waited.as_secs()), (10, 0));
+    let running = queue.next().await;
+    assert_eq!(
+        (begun.elapsed().as_secs(), running.waited.as_secs()),
+        (10, 0)
+    );
+    assert_eq!(running.cause, Cause::Due);
     assert_eq!(queue.adds(), 2);
 }
 
@@ -61,10 +65,13 @@ async fn one_that_is_to_be_looked_at_later_waits_from_its_time_on() {
 async fn an_event_comes_before_a_later_look_and_is_not_followed_by_it() {
     let queue = queue();
     add(&queue, "a");
-    take(&queue).unwrap().0.done(Some(10 * SECOND));
+    take(&queue).unwrap().done(Some(10 * SECOND));
     add(&queue, "a");
-    let (running, waited) = take(&queue).unwrap();
-    assert_eq!(waited, Duration::ZERO);
+    let running = take(&queue).unwrap();
+    assert_eq!(
+        (running.waited, running.cause),
+        (Duration::ZERO, Cause::Change)
+    );
     running.done(None);
     tokio::time::advance(20 * SECOND).await;
     assert!(take(&queue).is_none());
@@ -74,13 +81,13 @@ async fn an_event_comes_before_a_later_look_and_is_not_followed_by_it() {
 async fn what_comes_in_while_it_is_worked_on_waits_until_it_is_free() {
     let queue = queue();
     add(&queue, "a");
-    let (running, _) = take(&queue).unwrap();
+    let running = take(&queue).unwrap();
     add(&queue, "a");
     assert_eq!(queue.depth(), 1);
     assert!(take(&queue).is_none(), "never twice at the same time");
     // What came in goes before the look that was put off.
     running.done(Some(10 * SECOND));
-    let (running, _) = take(&queue).unwrap();
+    let running = take(&queue).unwrap();
     drop(running);
     tokio::time::advance(20 * SECOND).await;
     assert!(take(&queue).is_none());
@@ -132,11 +139,11 @@ async fn where_it_stood_before_its_turn_nobody_finds_it_while_it_is_worked_on() 
     let queue = queue();
     add(&queue, "a");
     queue.add(key("a"), Cause::Turn);
-    let (running, _) = take(&queue).unwrap();
+    let running = take(&queue).unwrap();
     add(&queue, "a");
     assert!(take(&queue).is_none(), "never twice at the same time");
     running.done(None);
-    let (running, _) = take(&queue).unwrap();
+    let running = take(&queue).unwrap();
     running.done(Some(SECOND));
     assert!(take(&queue).is_none());
     tokio::time::advance(SECOND).await;
@@ -150,12 +157,12 @@ async fn nothing_is_kept_of_what_is_done() {
     for cause in [Cause::List, Cause::Change, Cause::Turn, Cause::List] {
         queue.add(key("a"), cause);
     }
-    while let Some((running, _)) = take(&queue) {
+    while let Some(running) = take(&queue) {
         running.done(None);
     }
     let state = queue.state();
     assert!(state.items.is_empty() && state.later.is_empty());
-    for lane in [&state.turn, &state.changed, &state.listed] {
+    for lane in &state.lanes {
         assert!(lane.of.is_empty());
     }
 }
@@ -215,7 +222,7 @@ fn plays(deeds: &[Deed]) {
                 };
             }
         }
-        let taken = state.take(now).map(|(key, _)| key);
+        let taken = state.take(now).map(|it| it.key);
         let is_there = plain.iter().any(|it| it.queued && !it.running);
         assert_eq!(
             taken.is_some(),
@@ -279,7 +286,7 @@ fn plays(deeds: &[Deed]) {
         state.items.is_empty() && state.later.is_empty(),
         "{state:?}"
     );
-    for lane in [&state.turn, &state.changed, &state.listed] {
+    for lane in &state.lanes {
         assert!(lane.of.is_empty() && lane.turns.is_empty(), "{lane:?}");
     }
 }
