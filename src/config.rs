@@ -17,6 +17,9 @@ mod leader;
 
 pub use leader::LeaderArgs;
 
+/// Reconciles of one controller at the same time: each waits for calls nearly all of its time.
+const CONCURRENCY: u16 = 32;
+
 /// A Kubernetes operator that lands Customer.io events in Adobe Experience Platform.
 #[derive(Debug, Parser)]
 #[command(name = "aep-operator", version, about)]
@@ -192,6 +195,7 @@ impl RunArgs {
             runs_interval: self.runs_interval,
             subscription_pause: self.subscription_pause,
             schema_settle: self.schema_settle,
+            concurrency: CONCURRENCY,
         }
     }
 

@@ -133,6 +133,8 @@ pub struct Settings {
     pub subscription_pause: Duration,
     /// How long after a field was added to a schema in use no mapping may use it.
     pub schema_settle: Duration,
+    /// Reconciles of one controller at the same time.
+    pub concurrency: u16,
 }
 
 /// The shared state of one controller.

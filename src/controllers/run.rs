@@ -27,9 +27,6 @@ use super::retries::Inputs;
 use super::secrets::{self, Look};
 use super::watch::{self, News};
 
-/// Reconciles of one controller at the same time.
-const CONCURRENCY: u16 = 32;
-
 /// Runs the controllers until `stop`; reconciles under way are finished. `looks` are Secrets in use to look at. `ready` is
 /// cancelled (as a token that nobody takes back) once every resource there is has been seen.
 pub async fn run(
@@ -151,17 +148,18 @@ async fn follow_secrets(context: &Context) {
     watch::follow::<Secret>(context, || {}, tell).await;
 }
 
-/// Reconciles what the queue of a kind brings, [`CONCURRENCY`] at the same time, until `stop`; then finishes what is under
-/// way.
+/// Reconciles what the queue of a kind brings, as many at the same time as the settings say, until `stop`; then
+/// finishes what is under way.
 async fn work<K: Kind>(context: &Context, metrics: &Metrics, stop: &CancellationToken) {
-    let line = metrics.controllers.line(K::WORD, CONCURRENCY);
+    let most = context.settings.concurrency;
+    let line = metrics.controllers.line(K::WORD, most);
     let mut steps = FuturesUnordered::new();
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
             Some(()) = steps.next() => {}
-            running = line.next(), if steps.len() < usize::from(CONCURRENCY) => {
+            running = line.next(), if steps.len() < usize::from(most) => {
                 steps.push(step::<K>(context, &line, running));
             }
         }

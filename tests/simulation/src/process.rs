@@ -31,6 +31,15 @@ pub enum End {
     Asked(u64),
 }
 
+/// How a replica runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Habits {
+    /// It is one of several, and works only while it leads.
+    pub elects: bool,
+    /// Reconciles of one controller at the same time; none: as many as in operation.
+    pub concurrency: Option<u16>,
+}
+
 /// One replica: its lives one after the other, the last one without an end.
 #[derive(Debug)]
 pub struct Replica {
@@ -39,20 +48,22 @@ pub struct Replica {
     args: Box<RunArgs>,
     election: Option<Election>,
     ends: Vec<End>,
+    concurrency: Option<u16>,
     line: Mutex<Option<Line>>,
     calm: CancellationToken,
 }
 
 impl Replica {
     /// A replica that will have these lives.
-    pub fn new(world: &World, number: u64, ends: Vec<End>, elect: bool) -> Arc<Self> {
+    pub fn new(world: &World, number: u64, ends: Vec<End>, habits: Habits) -> Arc<Self> {
         let args = arguments(world.net.dice(&["lease"]).chance(100));
         let election = args.leader.election("default").ok().flatten();
         Arc::new(Self {
             world: world.clone(),
             number,
             args,
-            election: election.filter(|_| elect),
+            election: election.filter(|_| habits.elects),
+            concurrency: habits.concurrency,
             ends,
             line: Mutex::default(),
             calm: CancellationToken::new(),
@@ -127,6 +138,8 @@ impl Replica {
 
     fn parts(&self, line: &Line, stop: &CancellationToken, dice: &mut Dice) -> Parts {
         let start = Timestamp::from_millisecond(self.world.net.now()).unwrap_or_default();
+        let mut settings = self.args.settings();
+        settings.concurrency = self.concurrency.unwrap_or(settings.concurrency);
         let endpoints = Endpoints::new("http://127.0.0.1:1", "http://127.0.0.1:1");
         Parts {
             client: transport::kube(&self.world, line),
@@ -141,7 +154,7 @@ impl Replica {
             instance: Some(format!("replica-{}", self.number)),
             request_timeout: self.args.request_timeout,
             bounds: Bounds::default(),
-            settings: self.args.settings(),
+            settings,
             election: self.election.clone(),
             clock: Clock::starting_at(start),
             random: StdRng::seed_from_u64(dice.roll()),
@@ -180,7 +193,7 @@ mod tests {
             aep_emulator::Options::default(),
             Weather::none(),
         );
-        let replica = Replica::new(&world, 1, Vec::new(), false);
+        let replica = Replica::new(&world, 1, Vec::new(), Habits::default());
         let line = Line::new(1, Death::Never);
         let stop = CancellationToken::new();
         let parts = replica.parts(&line, &stop, &mut Dice::about(1_u64));

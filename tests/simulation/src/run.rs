@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::check::{self, Checks};
 use crate::net::Net;
-use crate::process::Replica;
+use crate::process::{Habits, Replica};
 use crate::random::Dice;
 use crate::scenario::{Act, Scenario};
 use crate::trace::Trace;
@@ -99,12 +99,15 @@ pub fn run(scenario: &Scenario, weather: Weather, checks: Checks, keep_trace: bo
 async fn play(world: &World, scenario: &Scenario, checks: Checks) -> Result<(), String> {
     let net = &world.net;
     let mut user = User::new(world, scenario);
-    let elect = scenario.replicas.len() > 1;
+    let habits = Habits {
+        elects: scenario.replicas.len() > 1,
+        concurrency: scenario.concurrency,
+    };
     let replicas: Vec<_> = scenario
         .replicas
         .iter()
         .enumerate()
-        .map(|(number, ends)| Replica::new(world, number as u64 + 1, ends.clone(), elect))
+        .map(|(number, ends)| Replica::new(world, number as u64 + 1, ends.clone(), habits))
         .collect();
     for replica in &replicas {
         tokio::spawn(Arc::clone(replica).run());

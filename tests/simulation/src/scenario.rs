@@ -121,6 +121,8 @@ pub struct Scenario {
     pub calm_at: u64,
     /// How the lives of each replica end.
     pub replicas: Vec<Vec<End>>,
+    /// Reconciles of one controller at the same time; none: as many as in operation.
+    pub concurrency: Option<u16>,
 }
 
 impl Scenario {
@@ -234,10 +236,16 @@ impl Scenario {
             acts,
             calm_at,
             replicas,
+            concurrency: None,
         };
         scenario.options.action_needs_sub_op = dice.chance(100);
         if dice.chance(400) {
             datasets(&mut scenario, &mut dice);
+        }
+        // A queue is one only where there are more resources than workers, and turns are taken only where calls are few.
+        if dice.chance(300) {
+            scenario.concurrency = dice.pick(&[1, 1, 2]).copied();
+            scenario.options.rate_limit = dice.pick(&[3.0, 5.0, 10.0]).copied();
         }
         scenario.acts.sort_by_key(|(at, _)| *at);
         scenario
@@ -256,6 +264,7 @@ impl Scenario {
             acts: Vec::new(),
             calm_at: 0,
             replicas: vec![vec![]],
+            concurrency: None,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::json;
 use simulation::net::Net;
-use simulation::process::Replica;
+use simulation::process::{Habits, Replica};
 use simulation::scenario::{Act, Scenario};
 use simulation::user::User;
 use simulation::weather::Weather;
@@ -34,7 +34,7 @@ async fn a_deletion_without_its_source_does_not_wait_for_what_was_never_sent() {
     tokio::spawn(net.clone().run());
     let world = World::new(net, scenario.options.clone(), Weather::none());
     let mut user = User::new(&world, &scenario);
-    tokio::spawn(Replica::new(&world, 1, Vec::new(), false).run());
+    tokio::spawn(Replica::new(&world, 1, Vec::new(), Habits::default()).run());
     let get = |path: &str| world.kubectl(Method::GET, path, None).1;
 
     user.act(Act::GiveSecret);
