@@ -16,6 +16,9 @@ use super::sandbox::Sandbox;
 /// Objects per page. The default and the maximum are not documented; the public client asks for 100.
 pub const PAGE_SIZE: usize = 100;
 
+/// How often a page is asked for again that was one call too many.
+const AGAIN: usize = 3;
+
 /// Which objects to list: all conditions must hold. Empty: all objects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -109,10 +112,16 @@ impl Sandbox {
     ) -> Result<(Vec<U>, bool), ApiError> {
         let mut query = first.clone();
         let mut found = Vec::new();
-        for _ in 0..bound {
-            let reply = self
-                .send(Call::new(operation, Method::GET, base, &[collection]).query(&query))
-                .await?;
+        for page in 0..bound {
+            let call = || Call::new(operation, Method::GET, base, &[collection]).query(&query);
+            // What was read before a refusal is not read again: at a hundred pages one call in a hundred is soon refused.
+            let mut again = if page == 0 { 0 } else { AGAIN };
+            let reply = loop {
+                match self.send(call()).await {
+                    Err(error) if again > 0 && error.status == Some(429) => again -= 1,
+                    answered => break answered?,
+                }
+            };
             let broken = |detail: String| reply.unreadable(operation, &Method::GET, detail);
             let page: Page = reply.json(operation, &Method::GET)?;
             for item in page.items {

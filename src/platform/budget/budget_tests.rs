@@ -137,3 +137,40 @@ async fn an_edit_is_served_before_a_mass_that_came_first() {
     assert_eq!(order.len(), 21);
     assert_eq!(order[0], "edit");
 }
+
+/// How long `name` has waited, as it is told when it asks for more than is there.
+fn waited(turn: &Turn, name: &str) -> Duration {
+    let asked = turn.ticket(name, "n", Urgency::Poll, 50, Arc::new(|| {}));
+    asked.err().unwrap().waited
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_got_through_begins_anew_even_if_a_pause_took_its_ticket() {
+    let budget = limited(&budgets(), 2);
+    let turn = Turn::new(Arc::clone(&budget));
+    let ask = || turn.ticket("a", "n", Urgency::Poll, 1, Arc::new(|| {}));
+    let other = budget.wait(Urgency::UnderWay, 1, Duration::from_secs(9));
+    let other = other.await.ok().unwrap().take().unwrap();
+    assert!(ask().is_err());
+    tokio::time::advance(Duration::from_secs(2)).await;
+    let begun = ask().ok().unwrap();
+    other.answered(Err(&throttled(3)));
+    begun.leave("get_flow").await.unwrap().answered(Ok(()));
+    assert_eq!(waited(&turn, "a"), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_lets_its_turn_pass_waits_no_longer() {
+    let budget = limited(&budgets(), 2);
+    let turn = Turn::new(Arc::clone(&budget));
+    assert!(
+        turn.ticket("a", "n", Urgency::Poll, 1, Arc::new(|| {}))
+            .is_err()
+    );
+    tokio::time::advance(Duration::from_secs(4)).await;
+    budget.pump();
+    tokio::time::advance(KEPT).await;
+    budget.pump();
+    assert!(budget.state().since.is_empty());
+    assert_eq!(waited(&turn, "a"), Duration::ZERO);
+}

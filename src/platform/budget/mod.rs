@@ -164,7 +164,7 @@ struct State {
     named: BTreeMap<String, u64>,
     /// Tickets kept for those who were woken, and until when.
     kept: BTreeMap<String, (Vec<Go>, Instant)>,
-    /// Since when a name has been told to come later, until a call of it gets through.
+    /// Since when a name has been told to come later, until a call of it gets through or it lets its turn pass.
     since: BTreeMap<String, Instant>,
 }
 
@@ -184,9 +184,10 @@ enum Told {
 impl State {
     /// Gives turns; says when the next one may be due.
     fn pump(&mut self, now: Instant, served: &mut Vec<(Waiter, Option<Wake>)>) -> Option<Instant> {
-        self.kept.retain(|_, (gone, until)| {
+        self.kept.retain(|name, (gone, until)| {
             let stays = now < *until;
             if !stays {
+                self.since.remove(name);
                 for _ in gone.iter() {
                     self.rate.give_back(now);
                 }
@@ -472,6 +473,12 @@ pub(crate) struct Leave {
 }
 
 impl Leave {
+    /// In the name of `ticket`.
+    fn named(mut self, ticket: Option<&Ticket>) -> Self {
+        self.name = ticket.and_then(|it| it.name.clone());
+        self
+    }
+
     /// What became of the call.
     pub(crate) fn answered(self, result: Result<(), &ApiError>) {
         let refused =

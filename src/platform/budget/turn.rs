@@ -68,7 +68,7 @@ impl Turn {
             let later = match self.budget.wait(urgency, 1, patience).await {
                 // A pause that began between the turn and this look: once more.
                 Ok(ticket) => match ticket.take() {
-                    Some(leave) => return Ok(leave),
+                    Some(leave) => return Ok(leave.named(self.ticket.as_deref())),
                     None => continue,
                 },
                 Err(later) => later,

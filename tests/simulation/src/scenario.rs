@@ -242,10 +242,8 @@ impl Scenario {
         if dice.chance(400) {
             datasets(&mut scenario, &mut dice);
         }
-        // A queue is one only where there are more resources than workers, and turns are taken only where calls are few.
-        if dice.chance(300) {
-            scenario.concurrency = dice.pick(&[1, 1, 2]).copied();
-            scenario.options.rate_limit = dice.pick(&[3.0, 5.0, 10.0]).copied();
+        if dice.chance(200) {
+            crowd(&mut scenario, &mut dice);
         }
         scenario.acts.sort_by_key(|(at, _)| *at);
         scenario
@@ -306,6 +304,40 @@ fn datasets(scenario: &mut Scenario, dice: &mut Dice) {
             let pause = dice.pick(&[1, 2_000, 60_000, 300_000]).copied();
             let again = at + pause.unwrap_or(1);
             scenario.acts.push((again, Act::CreateDataset(it)));
+        }
+    }
+}
+
+/// More resources than workers, so that there is a queue, and few calls, so that turns are taken.
+fn crowd(scenario: &mut Scenario, dice: &mut Dice) {
+    scenario.concurrency = dice.pick(&[1, 2, 2, 3]).copied();
+    scenario.options.rate_limit = dice.pick(&[3.0, 5.0, 10.0]).copied();
+    let first = scenario.dataflows.len();
+    for _ in 0..dice.between(2, 8) {
+        let (source, dataflow) = (scenario.sources, scenario.dataflows.len());
+        scenario.sources += 1;
+        scenario.dataflows.push(source);
+        scenario.targets.push(None);
+        scenario.subscribed.push(false);
+        let mut soon = || dice.between(1, 5_000);
+        let acts = [
+            (soon(), Act::CreateSource(source)),
+            (soon(), Act::CreateDataflow(dataflow)),
+        ];
+        scenario.acts.extend(acts);
+    }
+    // All at once, as by a commit to what is applied.
+    for _ in 0..dice.between(0, 3) {
+        let at = dice.between(1_000, scenario.calm_at);
+        for dataflow in first..scenario.dataflows.len() {
+            let act = match dice.between(0, 3) {
+                0 => Act::RenameDataflow(dataflow),
+                1 => Act::MapDataflow(dataflow),
+                2 => Act::RenameSource(scenario.dataflows[dataflow]),
+                _ => continue,
+            };
+            let at = at + dice.between(0, 3_000);
+            scenario.acts.push((at, act));
         }
     }
 }

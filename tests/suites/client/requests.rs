@@ -201,6 +201,25 @@ async fn an_incomplete_list_is_an_error_and_never_a_short_list() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_page_that_is_one_call_too_many_is_asked_for_again_and_those_before_are_not() {
+    let page = r#"{"items":[{"id":"a"}],"_links":{"next":{"href":"/flows?continuationToken=1"}}}"#;
+    let last = r#"{"items":[{"id":"b"}],"_links":{}}"#;
+    let far = Far::platform([say(200, page), say(429, ""), say(429, ""), say(200, last)]);
+    let listed = far.sandbox().list_flows(&Filter::new(), Some).await;
+    let ids: Vec<String> = listed.unwrap().into_iter().map(|it| it.id).collect();
+    assert_eq!(ids, ["a", "b"]);
+    // Not for ever, and not the first one: whoever asked decides.
+    for answers in [vec![page, "", "", "", ""], vec![""]] {
+        let say = |body: &&'static str| say(if body.is_empty() { 429 } else { 200 }, *body);
+        let far = Far::platform(answers.iter().map(say).collect::<Vec<_>>());
+        let error = far.sandbox().list_flows(&Filter::new(), Some).await;
+        let error = error.unwrap_err();
+        assert!(matches!(error.class, Class::Throttled { .. }), "{error}");
+        assert_eq!(far.platform_calls().len(), answers.len());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn mapping_sets_are_paged_by_start_whatever_the_count_says() {
     let page = |ids: std::ops::Range<usize>| {
         let sets: Vec<String> = ids
