@@ -311,7 +311,7 @@ fn datasets(scenario: &mut Scenario, dice: &mut Dice) {
 /// More resources than workers, so that there is a queue, and few calls, so that turns are taken.
 fn crowd(scenario: &mut Scenario, dice: &mut Dice) {
     scenario.concurrency = dice.pick(&[1, 2, 2, 3]).copied();
-    scenario.options.rate_limit = dice.pick(&[3.0, 5.0, 10.0]).copied();
+    scenario.options.rate_limit = dice.pick(&[2.0, 3.0, 5.0, 10.0]).copied();
     let first = scenario.dataflows.len();
     for _ in 0..dice.between(2, 8) {
         let (source, dataflow) = (scenario.sources, scenario.dataflows.len());
