@@ -1,0 +1,78 @@
+//! What went while nobody watched: a list made anew shows only what is there, and whoever needs what is not has to be told.
+
+use std::time::Duration;
+
+use http::Method;
+use serde_json::{Value, json};
+use simulation::net::Net;
+use simulation::process::{Habits, Replica};
+use simulation::scenario::{Act, Scenario};
+use simulation::user::User;
+use simulation::weather::Weather;
+use simulation::world::World;
+
+const SECRET: &str = "/api/v1/namespaces/marketing/secrets/adobe";
+const SOURCE: &str = "/apis/aep-operator.dev/v1alpha1/namespaces/marketing/customeriosources/s0";
+const DATAFLOW: &str = "/apis/aep-operator.dev/v1alpha1/namespaces/marketing/aepdataflows/d0";
+
+/// Looks every virtual second until it is so.
+async fn within(time: Duration, what: &str, is_so: impl Fn() -> bool) {
+    for _ in 0..time.as_secs() {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    panic!("not within {time:?}: {what}");
+}
+
+/// A source and its dataflow are ready; `path` goes while the operator is cut off, and the API server forgets that it
+/// was there. The reason of the resource `told` when the operator has been back for half a minute.
+async fn goes_unseen(path: &str, told: &str) -> Value {
+    let scenario = Scenario::plain(1);
+    let net = Net::new(scenario.seed, false);
+    tokio::spawn(net.clone().run());
+    let world = World::new(net, scenario.options.clone(), Weather::none());
+    let mut user = User::new(&world, &scenario);
+    tokio::spawn(Replica::new(&world, 1, Vec::new(), Habits::default()).run());
+    let get = |path: &str| world.kubectl(Method::GET, path, None).1;
+    let reason = |path: &str| {
+        let conditions = get(path)["status"]["conditions"].clone();
+        let ready = conditions.as_array().into_iter().flatten();
+        let mut ready = ready.filter(|it| it["type"] == "Ready");
+        ready.next().map_or(Value::Null, |it| it["reason"].clone())
+    };
+    for act in [
+        Act::GiveSecret,
+        Act::CreateSource(0),
+        Act::CreateDataflow(0),
+    ] {
+        assert!(user.act(act));
+    }
+    let ready = || reason(DATAFLOW) == "Succeeded";
+    within(Duration::from_mins(10), "the dataflow is ready", ready).await;
+
+    let cut = Duration::from_secs(90);
+    world.cut_off(1, u64::try_from(cut.as_millis()).unwrap());
+    user.act(Act::EndWatches);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    world.kubectl(Method::DELETE, path, None);
+    let let_go = json!({"metadata": {"finalizers": []}});
+    world.kubectl(Method::PATCH, path, Some(&let_go));
+    assert_eq!(get(path)["kind"], "Status", "it is gone");
+    user.act(Act::Compact);
+    tokio::time::sleep(cut).await;
+    assert_eq!(reason(told), "Succeeded", "nobody has told it yet");
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    reason(told)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dataflow_is_told_that_its_source_went_unseen() {
+    assert_eq!(goes_unseen(SOURCE, DATAFLOW).await, "WaitingForSource");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_is_told_that_its_secret_went_unseen() {
+    assert_eq!(goes_unseen(SECRET, SOURCE).await, "SecretMissing");
+}
