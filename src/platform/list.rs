@@ -16,7 +16,7 @@ use super::sandbox::Sandbox;
 /// Objects per page. The default and the maximum are not documented; the public client asks for 100.
 pub const PAGE_SIZE: usize = 100;
 
-/// How often a page is asked for again that was one call too many: a check of ten thousand dataflows reads four hundred
+/// How many pages of a listing are asked for again that were one call too many: a check of ten thousand dataflows reads four hundred
 /// pages, and where one call in a hundred is refused it would hardly ever come to its end.
 const AGAIN: usize = 3;
 
@@ -113,12 +113,18 @@ impl Sandbox {
     ) -> Result<(Vec<U>, bool), ApiError> {
         let mut query = first.clone();
         let mut found = Vec::new();
+        let mut again = AGAIN;
         for _ in 0..bound {
             let call = || Call::new(operation, Method::GET, base, &[collection]).query(&query);
-            let mut again = AGAIN;
             let reply = loop {
                 match self.send(call()).await {
-                    Err(error) if again > 0 && error.status == Some(429) => again -= 1,
+                    Err(error)
+                        if again > 0
+                            && error.operation == operation
+                            && error.status == Some(429) =>
+                    {
+                        again -= 1;
+                    }
                     answered => break answered?,
                 }
             };

@@ -22,7 +22,7 @@
 //! # Guarantees
 //!
 //! - Nothing is sent twice, but for a request whose token was refused before it reached a service: once more; and a page of
-//!   a listing that was one call too many, in its turn.
+//!   a listing of the Flow Service that was one call too many, in its turn.
 //! - Every exchange ends within [`Options::request_timeout`].
 //! - No call is made before the end of a pause (429, `Retry-After`) of its organization and sandbox.
 //! - A listing is complete or an error; that of runs, which have no end, says which.

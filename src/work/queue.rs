@@ -7,8 +7,8 @@
 //! - Namespaces take turns, so one with thousands of resources holds up nobody else by more than one.
 //! - Whose turn it is to call the platform goes first: calls that are allowed are not kept waiting, or they come too many at
 //!   once later. There are never more of those than the platform allows.
-//! - What just changed goes before what a list has shown, of which there are thousands at a start; of four that are taken
-//!   one is for that at least.
+//! - What just changed goes before what a list has shown, of which there are thousands at a start; of four of those that
+//!   are taken one is for that at least.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -138,7 +138,7 @@ pub struct Running {
     queue: Arc<Queue>,
     /// Which one.
     pub key: Key,
-    /// What first called for it.
+    /// What called for it most urgently.
     pub cause: Cause,
     /// How long it waited for a worker.
     pub waited: Duration,
@@ -202,13 +202,16 @@ struct Taken {
 }
 
 impl State {
-    fn add(&mut self, key: Key, cause: Cause, now: Instant) {
+    fn add(&mut self, key: Key, mut cause: Cause, now: Instant) {
         let item = self.items.entry(key.clone()).or_default();
         let mut since = now;
         if let Some(at) = item.later.take() {
             self.later.remove(&(at, key.clone()));
-            // One whose time had come before waits since then.
+            // One whose time had come before waits since then, and not among those of a list.
             since = at.min(now);
+            if at <= now && cause == Cause::List {
+                cause = Cause::Due;
+            }
         }
         let left = match &mut item.queued {
             Some(before) if cause.lane() < before.cause.lane() => {

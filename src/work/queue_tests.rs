@@ -122,6 +122,17 @@ async fn a_change_goes_before_a_list_which_has_its_share() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_whose_time_has_come_does_not_fall_behind_a_list() {
+    let queue = queue();
+    add(&queue, "a");
+    take(&queue).unwrap().done(Some(SECOND));
+    queue.add(key("b"), Cause::List);
+    tokio::time::advance(SECOND).await;
+    queue.add(key("a"), Cause::List);
+    assert_eq!(names(&queue), ["n/a", "n/b"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn whose_turn_it_is_to_call_goes_before_everybody() {
     let queue = queue();
     for name in ["a", "b", "c"] {

@@ -160,17 +160,19 @@ async fn who_got_through_begins_anew_even_if_a_pause_took_its_ticket() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_lets_its_turn_pass_waits_no_longer() {
+async fn who_needs_no_call_any_more_has_waited_and_who_misses_its_turn_still_waits() {
     let budget = limited(&budgets(), 2);
     let turn = Turn::new(Arc::clone(&budget));
-    assert!(
-        turn.ticket("a", "n", Urgency::Poll, 1, Arc::new(|| {}))
-            .is_err()
-    );
+    let ask = || turn.ticket("a", "n", Urgency::Poll, 1, Arc::new(|| {}));
+    assert!(ask().is_err());
+    // It is woken, and something else holds it up.
     tokio::time::advance(Duration::from_secs(4)).await;
     budget.pump();
     tokio::time::advance(KEPT).await;
     budget.pump();
-    assert!(budget.state().since.is_empty());
-    assert_eq!(waited(&turn, "a"), Duration::ZERO);
+    let waited = || budget.state().waits.told("a", Instant::now());
+    assert_eq!(waited(), Duration::from_secs(14));
+    // It gets what it asks for, and does not need it.
+    drop(ask().ok().unwrap());
+    assert_eq!(waited(), Duration::ZERO);
 }

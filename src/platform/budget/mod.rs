@@ -21,6 +21,7 @@
 mod line;
 mod rate;
 mod turn;
+mod waits;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,6 +36,7 @@ pub use line::Urgency;
 pub(crate) use rate::Pace;
 use rate::{Go, Rate};
 pub(crate) use turn::Turn;
+use waits::Waits;
 
 /// How long a turn is kept for the one that was woken.
 const KEPT: Duration = Duration::from_secs(10);
@@ -164,8 +166,7 @@ struct State {
     named: BTreeMap<String, u64>,
     /// Tickets kept for those who were woken, and until when.
     kept: BTreeMap<String, (Vec<Go>, Instant)>,
-    /// Since when a name has been told to come later, until a call of it gets through or it lets its turn pass.
-    since: BTreeMap<String, Instant>,
+    waits: Waits,
 }
 
 struct Waiter {
@@ -184,22 +185,14 @@ enum Told {
 impl State {
     /// Gives turns; says when the next one may be due.
     fn pump(&mut self, now: Instant, served: &mut Vec<(Waiter, Option<Wake>)>) -> Option<Instant> {
-        self.kept.retain(|name, (gone, until)| {
-            let stays = now < *until;
-            if !stays {
-                self.since.remove(name);
-                for _ in gone.iter() {
-                    self.rate.give_back(now);
-                }
-            }
-            stays
-        });
+        self.expire(now);
+        let expires = self.kept.values().map(|(_, until)| *until).min();
         while let Some(number) = self.line.head() {
             let waiter = self.waiters.get_mut(&number)?;
             while waiter.held.len() < waiter.calls {
                 match self.rate.take(now) {
                     Ok(go) => waiter.held.push(go),
-                    Err(at) => return Some(at),
+                    Err(at) => return expires.into_iter().chain([at]).min(),
                 }
             }
             self.line.served(number);
@@ -217,6 +210,19 @@ impl State {
             served.push((waiter, wake));
         }
         self.kept.values().map(|(_, until)| *until).min()
+    }
+
+    /// Whoever was woken and did not come has had its turn.
+    fn expire(&mut self, now: Instant) {
+        self.kept.retain(|_, (gone, until)| {
+            let stays = now < *until;
+            if !stays {
+                for _ in gone.iter() {
+                    self.rate.give_back(now);
+                }
+            }
+            stays
+        });
     }
 
     fn leave(&mut self, number: u64, now: Instant) {
@@ -279,6 +285,7 @@ impl Budget {
         let now = Instant::now();
         {
             let mut state = self.state();
+            state.expire(now);
             if let Some(number) = state.named.get(name).copied()
                 && state.line.urgency(number) != Some(urgency)
             {
@@ -311,6 +318,7 @@ impl Budget {
             return Ok(Ticket {
                 budget: Arc::clone(self),
                 name: Some(name.to_owned()),
+                calls: held.len(),
                 held: Mutex::new(held),
             });
         }
@@ -319,9 +327,8 @@ impl Budget {
         {
             waiter.told = Told::Named(name.to_owned(), Some(wake));
         }
-        let since = *state.since.entry(name.to_owned()).or_insert(now);
         let later = Later {
-            waited: now - since,
+            waited: state.waits.told(name, now),
             pause: state.pause(now),
         };
         drop(state);
@@ -390,6 +397,7 @@ impl Budget {
         Ticket {
             budget: Arc::clone(self),
             name: None,
+            calls: held.len(),
             held: Mutex::new(held),
         }
     }
@@ -431,6 +439,8 @@ impl Drop for Place<'_> {
 pub(crate) struct Ticket {
     budget: Arc<Budget>,
     name: Option<String>,
+    /// How many calls it was given for.
+    calls: usize,
     held: Mutex<Vec<Go>>,
 }
 
@@ -457,6 +467,10 @@ impl Drop for Ticket {
         let held = self.held.get_mut().unwrap_or_else(PoisonError::into_inner);
         if !held.is_empty() {
             let mut state = self.budget.state();
+            // Its turn came, and nothing was left to ask for.
+            if let Some(name) = self.name.as_ref().filter(|_| held.len() == self.calls) {
+                state.waits.over(name);
+            }
             held.drain(..)
                 .for_each(|_| state.rate.give_back(Instant::now()));
             drop(state);
@@ -485,7 +499,7 @@ impl Leave {
             matches!(result, Err(error) if matches!(error.class, Class::Throttled { .. }));
         self.budget.answered(self.go, result);
         if let Some(name) = self.name.filter(|_| !refused) {
-            self.budget.state().since.remove(&name);
+            self.budget.state().waits.over(&name);
         }
     }
 }

@@ -5,6 +5,8 @@ use aep_operator::platform::{
     Options,
 };
 use http::header;
+use std::time::Duration;
+use tokio::time::Instant;
 
 use crate::far::*;
 
@@ -205,9 +207,19 @@ async fn a_page_that_is_one_call_too_many_is_asked_for_again_and_those_before_ar
     let page = r#"{"items":[{"id":"a"}],"_links":{"next":{"href":"/flows?continuationToken=1"}}}"#;
     let last = r#"{"items":[{"id":"b"}],"_links":{}}"#;
     let far = Far::platform([say(200, page), say(429, ""), say(429, ""), say(200, last)]);
+    let begun = Instant::now();
     let listed = far.sandbox().list_flows(&Filter::new(), Some).await;
+    assert!(
+        begun.elapsed() >= Duration::from_secs(2),
+        "each time after a pause"
+    );
     let ids: Vec<String> = listed.unwrap().into_iter().map(|it| it.id).collect();
     assert_eq!(ids, ["a", "b"]);
+    // The token service is asked once: whoever wanted the list is told.
+    let far = Far::new(|_, request| say(if is_ims(request) { 429 } else { 200 }, ""));
+    let error = far.sandbox().list_flows(&Filter::new(), Some).await;
+    assert!(matches!(error.unwrap_err().class, Class::Throttled { .. }));
+    assert_eq!((far.tokens_asked(), far.platform_calls().len()), (1, 0));
     // Not for ever.
     let far = Far::platform([
         say(200, page),
