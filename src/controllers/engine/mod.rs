@@ -226,12 +226,22 @@ impl<K: Kind> Run<'_, K> {
                 return Ok(end.clone());
             }
             if creates {
+                let (before, notes) = (self.record.status.clone(), self.record.notes.len());
                 let found = self
                     .consult(subject, &steps, &mut consulted, &mut begun)
                     .await?;
                 match found {
                     Consulted::Nothing => {}
-                    Consulted::Taken => continue,
+                    Consulted::Taken => {
+                        self.write_down(&before).await?;
+                        if let Some(failure) = subject.veto(&steps).await? {
+                            // It is let be, as it was before this resource found it.
+                            self.record.status = before;
+                            self.record.notes.truncate(notes);
+                            return Ok(failure.into());
+                        }
+                        continue;
+                    }
                     Consulted::End(end) => return Ok(end),
                 }
             }
@@ -337,18 +347,22 @@ impl<K: Kind> Run<'_, K> {
             };
             *common.conditions = standing.conditions(common.conditions, generation, now);
         }
-        let written = self.record.flush(Purpose::Intent).await;
-        if let Err(RecordError::Conflict | RecordError::Stopping) = written {
-            // The intent is given up; what earlier rounds brought is not.
-            self.record.status = before;
-            self.record.flush(Purpose::Result).await?;
-        }
-        written?;
+        self.write_down(&before).await?;
         for (kind, attempt) in steps.iter().filter_map(Step::creates) {
             let uid = &self.identity.uid;
             self.context.journal.set_unsent(uid, kind, attempt, false);
         }
         Ok(())
+    }
+
+    /// Writes down what is about to be, before it is. If it cannot be, what earlier rounds brought is: `before`.
+    async fn write_down(&mut self, before: &K::Status) -> Result<(), RecordError> {
+        let written = self.record.flush(Purpose::Intent).await;
+        if let Err(RecordError::Conflict | RecordError::Stopping) = written {
+            self.record.status = before.clone();
+            self.record.flush(Purpose::Result).await?;
+        }
+        written.map(|_| ())
     }
 
     /// What the subject has read becomes the resource's own. It stands in status before anything is written
