@@ -337,6 +337,10 @@ impl<K: Kind> Run<'_, K> {
         }
         for (kind, attempt) in steps.iter().filter_map(Step::creates) {
             journal::intend(common.pending, kind, attempt, now);
+            // Should the write's own answer be lost, it stands in status, and still nothing was sent.
+            self.context
+                .journal
+                .set_unsent(&self.identity.uid, kind, attempt, true);
         }
         // Another try at what failed before is no news; only its outcome may be.
         if !going && !is_failing(common.conditions, generation) {
