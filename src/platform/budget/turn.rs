@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Budget, Later, Leave, Ticket, Urgency, Wake};
+use super::ticket::{Leave, Ticket};
+use super::{Budget, Later, Urgency, Wake};
 use crate::platform::error::{ApiError, Class};
 
 /// How long a call waits for its turn: one of something begun, and any other.

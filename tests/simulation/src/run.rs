@@ -96,6 +96,16 @@ pub fn run(scenario: &Scenario, weather: Weather, checks: Checks, keep_trace: bo
     })
 }
 
+/// A world without weather, its people, and one replica that lives: for a story told by hand.
+pub fn quiet(scenario: &Scenario) -> (World, User) {
+    let net = Net::new(scenario.seed, false);
+    tokio::spawn(net.clone().run());
+    let world = World::new(net, scenario.options.clone(), Weather::none());
+    let user = User::new(&world, scenario);
+    tokio::spawn(Replica::new(&world, 1, Vec::new(), Habits::default()).run());
+    (world, user)
+}
+
 async fn play(world: &World, scenario: &Scenario, checks: Checks) -> Result<(), String> {
     let net = &world.net;
     let mut user = User::new(world, scenario);

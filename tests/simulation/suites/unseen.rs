@@ -4,12 +4,8 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
-use simulation::net::Net;
-use simulation::process::{Habits, Replica};
+use simulation::run::quiet;
 use simulation::scenario::{Act, Scenario};
-use simulation::user::User;
-use simulation::weather::Weather;
-use simulation::world::World;
 
 const SECRET: &str = "/api/v1/namespaces/marketing/secrets/adobe";
 const SOURCE: &str = "/apis/aep-operator.dev/v1alpha1/namespaces/marketing/customeriosources/s0";
@@ -21,12 +17,7 @@ const CUT: u64 = 90_000;
 /// A source and its dataflow are ready; `path` goes while the operator is cut off, and the API server forgets that it
 /// was there. The reason of the resource `told` when the operator has been back for half a minute.
 async fn goes_unseen(path: &str, told: &str) -> Value {
-    let scenario = Scenario::plain(1);
-    let net = Net::new(scenario.seed, false);
-    tokio::spawn(net.clone().run());
-    let world = World::new(net, scenario.options.clone(), Weather::none());
-    let mut user = User::new(&world, &scenario);
-    tokio::spawn(Replica::new(&world, 1, Vec::new(), Habits::default()).run());
+    let (world, mut user) = quiet(&Scenario::plain(1));
     let get = |path: &str| world.kubectl(Method::GET, path, None).1;
     let reason = |path: &str| {
         let conditions = get(path)["status"]["conditions"].clone();

@@ -6,12 +6,8 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::json;
-use simulation::net::Net;
-use simulation::process::{Habits, Replica};
+use simulation::run::quiet;
 use simulation::scenario::{Act, Scenario};
-use simulation::user::User;
-use simulation::weather::Weather;
-use simulation::world::World;
 
 const SOURCE: &str = "/apis/aep-operator.dev/v1alpha1/namespaces/marketing/customeriosources/s0";
 const DATAFLOW: &str = "/apis/aep-operator.dev/v1alpha1/namespaces/marketing/aepdataflows/d0";
@@ -30,12 +26,7 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
 
 #[tokio::test(start_paused = true)]
 async fn a_deletion_without_its_source_does_not_wait_for_what_was_never_sent() {
-    let scenario = Scenario::plain(1);
-    let net = Net::new(scenario.seed, false);
-    tokio::spawn(net.clone().run());
-    let world = World::new(net, scenario.options.clone(), Weather::none());
-    let mut user = User::new(&world, &scenario);
-    tokio::spawn(Replica::new(&world, 1, Vec::new(), Habits::default()).run());
+    let (world, mut user) = quiet(&Scenario::plain(1));
     let get = |path: &str| world.kubectl(Method::GET, path, None).1;
 
     user.act(Act::GiveSecret);
@@ -64,12 +55,7 @@ async fn a_deletion_without_its_source_does_not_wait_for_what_was_never_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_taken_over_while_its_source_goes_is_let_be() {
-    let scenario = Scenario::plain(1);
-    let net = Net::new(scenario.seed, false);
-    tokio::spawn(net.clone().run());
-    let world = World::new(net, scenario.options.clone(), Weather::none());
-    let mut user = User::new(&world, &scenario);
-    tokio::spawn(Replica::new(&world, 1, Vec::new(), Habits::default()).run());
+    let (world, mut user) = quiet(&Scenario::plain(1));
     let get = |path: &str| world.kubectl(Method::GET, path, None).1;
     let gone = |path: &str| get(path)["kind"] == "Status";
 
