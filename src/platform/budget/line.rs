@@ -1,7 +1,9 @@
-//! Who is next: the more urgent first, in turn between groups, and every so often whoever waits longest.
+//! Who is next: what has begun, then the more urgent first, in turn between groups, and every so often whoever
+//! waits longest.
 //!
 //! # Guarantees
 //!
+//! - What has begun is finished before anything else begins: so there is never much of it.
 //! - Nobody starves: one turn in [`OLDEST_EVERY`] goes to the one that came first, however urgent it is.
 //! - Among equally urgent ones, a group with many waiters does not hold up a group with one.
 
@@ -84,6 +86,10 @@ impl Line {
 
     /// Whose turn it is.
     pub(super) fn head(&self) -> Option<u64> {
+        let begun = self.classes.get(&Urgency::UnderWay);
+        if let Some(number) = begun.and_then(Class::head) {
+            return Some(number);
+        }
         if self.turns % OLDEST_EVERY == OLDEST_EVERY - 1 {
             return self.arrivals.keys().next().copied();
         }
@@ -92,8 +98,10 @@ impl Line {
 
     /// The one whose turn it is has had it.
     pub(super) fn served(&mut self, number: u64) {
-        self.turns = self.turns.wrapping_add(1);
         if let Some((urgency, group)) = self.leave(number) {
+            if urgency != Urgency::UnderWay {
+                self.turns = self.turns.wrapping_add(1);
+            }
             self.classes.entry(urgency).or_default().last = group;
         }
     }
@@ -148,6 +156,19 @@ mod tests {
             serve(&mut line) != poll
         });
         assert_eq!(before.count(), 7);
+    }
+
+    #[test]
+    fn what_has_begun_is_finished_before_anything_else_begins() {
+        let mut line = Line::default();
+        for _ in 0..20 {
+            line.join(Urgency::Create, "n");
+        }
+        for _ in 0..20 {
+            let begun = line.join(Urgency::UnderWay, "");
+            assert_eq!(serve(&mut line), begun);
+            serve(&mut line);
+        }
     }
 
     #[test]

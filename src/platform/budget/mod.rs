@@ -8,7 +8,8 @@
 //! Who is about to start something asks for a [`Ticket`] under a name. Without a limit known it gets one at
 //! once. Otherwise it is put in line and told [`Later`]; when its turn comes its `wake` is called, and the
 //! ticket is kept for a short while until it asks again under the same name. A call takes from its ticket;
-//! one without a ticket waits in line itself, for a bounded time.
+//! one that finds nothing there waits in line itself, for a bounded time. A ticket holds no more calls than may
+//! go at once: the rest of a larger plan follow at the allowed rate, ahead of what has not begun.
 //!
 //! # Guarantees
 //!
@@ -191,7 +192,9 @@ impl State {
         let expires = self.kept.values().map(|(_, until)| *until).min();
         while let Some(number) = self.line.head() {
             let waiter = self.waiters.get_mut(&number)?;
-            while waiter.held.len() < waiter.calls {
+            while waiter.held.len() < waiter.calls
+                && (waiter.held.is_empty() || !self.rate.is_enough(waiter.held.len()))
+            {
                 match self.rate.take(now) {
                     Ok(go) => waiter.held.push(go),
                     Err(at) => return expires.into_iter().chain([at]).min(),
@@ -245,6 +248,19 @@ impl Budget {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How long `calls` more calls of what has begun take, with those that wait already.
+    fn expected(&self, calls: usize) -> Duration {
+        let state = self.state();
+        let Some(rate) = state.rate.allowed() else {
+            return Duration::ZERO;
+        };
+        let begun = |waiter: &&Waiter| waiter.urgency == Urgency::UnderWay;
+        let waiting = state.waiters.values().filter(begun);
+        let ahead: usize = waiting.map(|waiter| waiter.calls).sum();
+        let calls = u32::try_from(ahead + calls).unwrap_or(u32::MAX);
+        Duration::from_secs_f64(f64::from(calls) / rate)
+    }
+
     fn tell(&self, record: BudgetRecord) {
         if let Some(observer) = &self.observer {
             observer(record);
@@ -275,7 +291,7 @@ impl Budget {
         next
     }
 
-    /// Asks for `calls` calls at once under `name`: a ticket, or a place in line until `wake` is called.
+    /// Asks to begin `calls` calls under `name`: a ticket, or a place in line until `wake` is called.
     pub(super) fn ticket(
         self: &Arc<Self>,
         name: &str,
@@ -320,6 +336,7 @@ impl Budget {
             return Ok(Ticket {
                 budget: Arc::clone(self),
                 name: Some(name.to_owned()),
+                asked: calls,
                 calls: held.len(),
                 held: Mutex::new(held),
             });
@@ -338,7 +355,7 @@ impl Budget {
         Err(later)
     }
 
-    /// Waits in line for `calls` calls, for as long as `patience`.
+    /// Waits in line to begin `calls` calls, for as long as `patience`.
     pub(super) async fn wait(
         self: &Arc<Self>,
         urgency: Urgency,
@@ -371,7 +388,7 @@ impl Budget {
             // Whoever waits also gives turns: it does not depend on `keep_turns`.
             let next = self.pump();
             if let Ok(held) = turn.try_recv() {
-                return Ok(self.granted(held));
+                return Ok(self.granted(calls, held));
             }
             let now = Instant::now();
             let pause = self.state().pause(now);
@@ -379,7 +396,7 @@ impl Budget {
                 drop(place);
                 // Served at the very last moment: what it holds is given back with the ticket.
                 if let Ok(held) = turn.try_recv() {
-                    return Ok(self.granted(held));
+                    return Ok(self.granted(calls, held));
                 }
                 let waited = now - joined;
                 return Err(Later { waited, pause });
@@ -388,17 +405,18 @@ impl Budget {
             tokio::select! {
                 biased;
                 held = &mut turn => {
-                    return Ok(self.granted(held.unwrap_or_default()));
+                    return Ok(self.granted(calls, held.unwrap_or_default()));
                 }
                 () = tokio::time::sleep_until(again) => {}
             }
         }
     }
 
-    fn granted(self: &Arc<Self>, held: Vec<Go>) -> Ticket {
+    fn granted(self: &Arc<Self>, asked: usize, held: Vec<Go>) -> Ticket {
         Ticket {
             budget: Arc::clone(self),
             name: None,
+            asked,
             calls: held.len(),
             held: Mutex::new(held),
         }

@@ -146,7 +146,7 @@ impl Rate {
         self.sent = self.sent.saturating_sub(1);
         if let Some(limit) = &mut self.limit {
             limit.advance(now);
-            limit.level = (limit.level + 1.0).min(limit.capacity());
+            limit.give_back();
             limit.spree = (limit.spree - 1.0).max(0.0);
         } else {
             self.recent.pop_back();
@@ -187,6 +187,13 @@ impl Rate {
     /// Calls a second; `None` while no limit is known.
     pub(super) fn allowed(&self) -> Option<f64> {
         self.limit.as_ref().map(Limit::rate)
+    }
+
+    /// Whether one more than `held` is more than may go at once.
+    pub(super) fn is_enough(&self, held: usize) -> bool {
+        let held = f64::from(u32::try_from(held).unwrap_or(u32::MAX));
+        let limit = self.limit.as_ref();
+        limit.is_some_and(|limit| held + 1.0 > limit.capacity())
     }
 
     /// The end of the pause, if there is one.
@@ -289,6 +296,14 @@ impl Limit {
             self.spree = 0.0;
             self.spree_since = now;
         }
+    }
+
+    /// One call more may go. If there is no room for it, the time it took to come was a rest.
+    fn give_back(&mut self) {
+        let filled = self.level + 1.0;
+        let rest = (filled - self.capacity()).max(0.0) / self.rate();
+        self.used = self.used.saturating_sub(Duration::from_secs_f64(rest));
+        self.level = filled.min(self.capacity());
     }
 
     fn pause(&mut self, now: Instant, pause: Duration) {

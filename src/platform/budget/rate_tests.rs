@@ -230,6 +230,39 @@ async fn whatever_the_platforms_bucket_holds_it_neither_hammers_nor_crawls() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn calls_that_were_let_go_and_not_made_say_nothing_about_the_platform() {
+    let mut platform = Hidden::new(4.0, 1.0, Some(1));
+    let mut rate = Rate::default();
+    let origin = Instant::now();
+    let (mut held, mut refused) = (0, 0);
+    for millisecond in 0..7_200_000 {
+        let now = Duration::from_millis(millisecond);
+        // Two seconds of calls, then somebody collects what is let go for five seconds and needs none of it.
+        let made = millisecond % 7_000 < 2_000;
+        if made {
+            for _ in 0..held {
+                rate.give_back(origin + now);
+            }
+            held = 0;
+        }
+        if millisecond % 10 == 0
+            && let Ok(go) = rate.take(origin + now)
+        {
+            if !made {
+                held += 1;
+            } else if platform.take(now) {
+                rate.passed(go);
+            } else {
+                refused += 1;
+                rate.refused(go, platform.retry_after, origin + now);
+            }
+        }
+    }
+    let allowed = rate.allowed().unwrap();
+    assert!(allowed > 3.0, "{allowed} calls a second, {refused} refused");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rate_that_is_raised_is_followed() {
     let load = Load {
         platform: Hidden::new(20.0, 1.0, Some(1)),

@@ -13,7 +13,9 @@ use crate::platform::error::{ApiError, Class};
 pub(crate) struct Ticket {
     pub(super) budget: Arc<Budget>,
     pub(super) name: Option<String>,
-    /// How many calls it was given for.
+    /// How many calls it was asked for.
+    pub(super) asked: usize,
+    /// How many of them it was given for.
     pub(super) calls: usize,
     pub(super) held: Mutex<Vec<Go>>,
 }

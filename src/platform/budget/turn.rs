@@ -7,7 +7,8 @@ use super::ticket::{Leave, Ticket};
 use super::{Budget, Later, Urgency, Wake};
 use crate::platform::error::{ApiError, Class};
 
-/// How long a call waits for its turn: one of something begun, and any other.
+/// How long a call waits for its turn: one of something begun (longer than it has to at the allowed rate), and
+/// any other.
 const BEGUN_PATIENCE: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -27,7 +28,7 @@ impl Turn {
         }
     }
 
-    /// With leave to make `calls` calls now, else a place in line until `wake` is called.
+    /// With leave to begin `calls` calls now, else a place in line until `wake` is called.
     pub(crate) fn ticket(
         &self,
         name: &str,
@@ -40,13 +41,17 @@ impl Turn {
         Ok(self.holding(ticket))
     }
 
-    /// With leave to make `calls` more calls of something begun, after a short wait at most.
+    /// With leave to begin `calls` more calls of something begun, after a short wait at most.
     pub(crate) async fn go_on(&self, calls: usize) -> Result<Self, Later> {
-        let ticket = self
-            .budget
-            .wait(Urgency::UnderWay, calls, BEGUN_PATIENCE)
-            .await?;
+        let patience = self.patience(calls);
+        let ticket = self.budget.wait(Urgency::UnderWay, calls, patience).await?;
         Ok(self.holding(ticket))
+    }
+
+    /// How long a call waits that is one of `calls` of something begun. At the lowest rate a few calls take longer
+    /// than any fixed time: what has begun would be put off, and begin anew, for ever.
+    fn patience(&self, calls: usize) -> Duration {
+        BEGUN_PATIENCE + self.budget.expected(calls)
     }
 
     fn holding(&self, ticket: Ticket) -> Self {
@@ -61,7 +66,7 @@ impl Turn {
         let (urgency, patience) = match &self.ticket {
             Some(ticket) => match ticket.take() {
                 Some(leave) => return Ok(leave),
-                None => (Urgency::UnderWay, BEGUN_PATIENCE),
+                None => (Urgency::UnderWay, self.patience(ticket.asked)),
             },
             None => (Urgency::Poll, PATIENCE),
         };
