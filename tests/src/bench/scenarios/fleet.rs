@@ -1,5 +1,5 @@
-//! Many dataflows at once on a platform that allows so many calls a second: how near to that rate the operator stays, and
-//! how often it is refused.
+//! Many dataflows at once on a platform that allows so many calls a second: how near to that rate the operator stays, how
+//! often it is refused, and what it holds meanwhile.
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use crate::bench::{
     crowd,
     figure::{Figure, Unit},
     site::{Site, weather},
+    usage,
 };
 
 const NAME: &str = "fleet";
@@ -24,12 +25,13 @@ const SEARCH: Duration = Duration::from_secs(10);
 pub async fn measure(plan: &Plan) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for halved in [false, true] {
-        let (mut seconds, mut ratios, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        let [mut seconds, mut ratios, mut refused, mut peak] = [const { Vec::new() }; 4];
         for _ in 0..plan.runs {
             let run = run(plan, halved).await?;
             seconds.push(run.seconds);
             ratios.push(run.ratio);
             refused.push(run.refused);
+            peak.push(run.peak);
         }
         let rate = plan.rate;
         let how = if halved {
@@ -39,7 +41,7 @@ pub async fn measure(plan: &Plan) -> Result<Vec<Figure>> {
         };
         let told = format!("{} dataflows at {how}", plan.fleet);
         plan.story.step(&format!(
-            "{told}: {seconds:.0?} s, {ratios:.2?} of what the rate allows"
+            "{told}: {seconds:.0?} s, {ratios:.2?} of what the rate allows, {peak:.1?} MB at most"
         ));
         figures.push(Figure::new(
             NAME,
@@ -65,6 +67,12 @@ pub async fn measure(plan: &Plan) -> Result<Vec<Figure>> {
             )
             .at_most(1.0),
         );
+        figures.push(Figure::new(
+            NAME,
+            format!("{told}: peak meanwhile"),
+            Unit::Megabytes,
+            &peak,
+        ));
     }
     Ok(figures)
 }
@@ -74,6 +82,8 @@ struct Run {
     ratio: f64,
     /// Of a hundred calls after the search.
     refused: f64,
+    /// Megabytes resident at most.
+    peak: f64,
 }
 
 async fn run(plan: &Plan, halved: bool) -> Result<Run> {
@@ -99,6 +109,7 @@ async fn run(plan: &Plan, halved: bool) -> Result<Run> {
     let ready = watch.until_ready(plan.fleet + 1, LIMIT);
     let ((), at, ()) = tokio::try_join!(applied, changed, ready)?;
     let took = begun.elapsed().as_secs_f64();
+    let peak = usage::memory(site.stack.operator().pid())?.peak;
     let log = site.stack.emulator().get("/_emulator/requests").await?;
     site.end().await?;
     let calls: Vec<(f64, u64)> = log
@@ -124,6 +135,7 @@ async fn run(plan: &Plan, halved: bool) -> Result<Run> {
         seconds: took,
         ratio: took / best,
         refused: 100.0 * refused / (late.len().max(1) as f64),
+        peak,
     })
 }
 
