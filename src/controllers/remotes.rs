@@ -31,7 +31,7 @@ impl Remotes {
         }
     }
 
-    /// With leave to make `calls` calls to `service` now; see [`Sandbox::ticket`].
+    /// With leave to begin `calls` calls to `service` now; see [`Sandbox::ticket`].
     ///
     /// # Errors
     /// Its turn has not come.
@@ -57,7 +57,7 @@ impl Remotes {
         Ok(remotes)
     }
 
-    /// With leave to make `calls` more calls of something begun, after a short wait at most.
+    /// With leave to begin `calls` more calls of something begun, once those that have begun before are through.
     ///
     /// # Errors
     /// It would take too long.

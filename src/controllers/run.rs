@@ -55,7 +55,10 @@ pub async fn run(
     let endless = async {
         tokio::select! {
             biased;
-            () = stop.cancelled() => {}
+            () = stop.cancelled() => {
+                context.platform.end_turns();
+                context.customer_io.end_turns();
+            }
             _ = futures::future::join(watches, turns) => {}
         }
     };

@@ -4,8 +4,8 @@
 //! # Expected flow
 //!
 //! The first round of a run asks for a ticket; without one the reconcile ends and is woken when its turn
-//! comes, to read and plan anew. Later rounds go on ahead of everybody, after a short wait at most. A
-//! resource that the platform's limit keeps waiting says so once it has waited for [`PATIENCE`].
+//! comes, to read and plan anew. Later rounds go on ahead of everybody, once those that have begun before are
+//! through. A resource that the platform's limit keeps waiting says so once it has waited for [`PATIENCE`].
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -60,6 +60,11 @@ impl CustomerIo {
     pub async fn keep_turns(&self) {
         self.inner.budgets.keep_turns().await;
     }
+
+    /// Nobody waits for a turn from now on: the process is about to end.
+    pub fn end_turns(&self) {
+        self.inner.budgets.close();
+    }
 }
 
 /// One workspace as one key sees it: all calls are methods of this. Cheap to clone.
@@ -86,7 +91,7 @@ impl Workspace {
         self.region
     }
 
-    /// This workspace with leave to make `calls` calls now. Without it, `name` is in line: `wake` is called
+    /// This workspace with leave to begin `calls` calls now. Without it, `name` is in line: `wake` is called
     /// when its turn comes, and it asks again. `group` is served in turn with other groups.
     ///
     /// # Errors
@@ -106,7 +111,7 @@ impl Workspace {
         })
     }
 
-    /// This workspace with leave to make `calls` more calls of something begun, after a short wait at most.
+    /// This workspace with leave to begin `calls` more calls of something begun, once those that have begun before are through.
     ///
     /// # Errors
     /// It would take too long.

@@ -32,7 +32,8 @@
 //! # Caveats
 //!
 //! Repetition is the caller's. A call without a ticket ([`Sandbox::ticket`]) waits for its turn, for half a minute at
-//! most; it then fails as [`Class::Throttled`] without having been sent.
+//! most, one with a ticket for as long as the calls need that have begun before; it then fails as
+//! [`Class::Throttled`] without having been sent.
 
 mod auth;
 mod budget;

@@ -65,6 +65,11 @@ impl Platform {
         self.inner.budgets.keep_turns().await;
     }
 
+    /// Nobody waits for a turn from now on: the process is about to end.
+    pub fn end_turns(&self) {
+        self.inner.budgets.close();
+    }
+
     /// Makes sure there is a token for these credentials; asks for one only if none is known.
     ///
     /// # Errors
@@ -123,7 +128,7 @@ impl Sandbox {
         &self.credentials
     }
 
-    /// This sandbox with leave to make `calls` calls now. Without it, `name` is in line: `wake` is called
+    /// This sandbox with leave to begin `calls` calls now. Without it, `name` is in line: `wake` is called
     /// when its turn comes, and it asks again. `group` is served in turn with other groups.
     ///
     /// # Errors
@@ -143,7 +148,7 @@ impl Sandbox {
         })
     }
 
-    /// This sandbox with leave to make `calls` more calls of something begun, after a short wait at most.
+    /// This sandbox with leave to begin `calls` more calls of something begun, once those that have begun before are through.
     ///
     /// # Errors
     /// It would take too long.

@@ -35,8 +35,8 @@ pub fn is_within_a_reconcile() -> bool {
     WITHIN.try_with(|()| ()).is_ok()
 }
 
-/// Without an end for this long, work stands still. A reconcile that has waited for its turn makes a call at least
-/// every half minute; thirty minutes are sixty times that.
+/// Without an end for this long, work stands still. A reconcile that has had its turn waits for the few that
+/// began before it, a minute or two at the lowest rate; thirty minutes are many times that.
 pub const STANDSTILL: Duration = Duration::from_mins(30);
 
 /// How many calls, each as long as it may be, have to fit into the limit.

@@ -108,14 +108,20 @@ impl Scope {
         let Some(board) = self.of(kind) else {
             return Ok(Instant::now());
         };
-        let seen = board.state().finished;
+        let known =
+            |listed: Option<Instant>| listed.filter(|it| since.is_none_or(|since| *it >= since));
+        let seen = {
+            let state = board.state();
+            // Whoever needs nothing newer does not wait for somebody who does.
+            if let Some(listed) = known(state.listed) {
+                return Ok(listed);
+            }
+            state.finished
+        };
         let _flight = board.flight.lock().await;
         {
             let state = board.state();
-            if let Some(listed) = state
-                .listed
-                .filter(|it| since.is_none_or(|since| *it >= since))
-            {
+            if let Some(listed) = known(state.listed) {
                 return Ok(listed);
             }
             // Somebody asked while we stood in line, in vain: that is our answer too.
@@ -279,6 +285,8 @@ pub fn recently() -> Instant {
 mod tests {
     use super::*;
     use crate::plan::test_support::named as identity;
+    use crate::platform::{Credentials, Endpoints, HttpService, Options, Platform};
+    use tower::BoxError;
 
     fn flow(id: &str, name: &str) -> Sighted {
         let kind = RemoteKind::Flow;
@@ -316,6 +324,38 @@ mod tests {
         assert_eq!(ids(&scope), ["listed", "made"]);
         assert_eq!(scope.ours(RemoteKind::Flow, &identity("a")).len(), 1);
         assert!(scope.ours(RemoteKind::Flow, &identity("b")).is_empty());
+    }
+
+    /// A sandbox of a platform that never answers.
+    fn silent() -> Sandbox {
+        let service = HttpService::new(tower::service_fn(|_: http::Request<bytes::Bytes>| {
+            futures::future::pending::<Result<http::Response<bytes::Bytes>, BoxError>>()
+        }));
+        let endpoints = Endpoints::new("http://127.0.0.1:1", "http://127.0.0.1:1").unwrap();
+        let credentials = Credentials {
+            client_id: "client".into(),
+            client_secret: "secret".to_owned().into(),
+            organization_id: "1234@AdobeOrg".into(),
+            scopes: None,
+        };
+        let platform = Platform::new(service, endpoints, Options::default());
+        platform.sandbox(Arc::new(credentials), "prod")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_needs_nothing_newer_does_not_wait_for_a_listing_that_is_under_way() {
+        let (scope, sandbox) = (Scope::default(), silent());
+        let listed = Instant::now();
+        scope.flows.state().replace(listed, Vec::new());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let newer = scope.ensure(&sandbox, RemoteKind::Flow, Some(Instant::now()));
+        let any = scope.ensure(&sandbox, RemoteKind::Flow, None);
+        tokio::select! {
+            biased;
+            _ = newer => unreachable!("the platform is silent"),
+            any = any => assert_eq!(any.unwrap(), listed),
+            () = tokio::time::sleep(Duration::from_secs(1)) => panic!("it waits"),
+        }
     }
 
     #[test]

@@ -144,6 +144,59 @@ async fn what_has_begun_gets_through_at_the_lowest_rate_and_not_all_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_has_begun_waits_through_a_pause() {
+    let budgets = budgets();
+    let budget = limited(&budgets, 1);
+    let turn = Turn::new(Arc::clone(&budget));
+    let plan = turn.go_on(3).await.ok().unwrap();
+    let refused = plan.leave("delete_flow").await.unwrap();
+    let begun = Instant::now();
+    refused.answered(Err(&throttled(20)));
+    plan.leave("delete_flow").await.unwrap().answered(Ok(()));
+    assert!(begun.elapsed() >= Duration::from_secs(20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_turn_when_the_process_is_about_to_end() {
+    let budgets = budgets();
+    let budget = limited(&budgets, 9);
+    let turn = Turn::new(Arc::clone(&budget));
+    let begun = Instant::now();
+    let end = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        budgets.close();
+    };
+    let (waited, ()) = tokio::join!(turn.go_on(3), end);
+    assert!(waited.is_err());
+    assert!(turn.leave("get_flow").await.is_err());
+    assert_eq!(begun.elapsed(), Duration::from_secs(2));
+    // Where there is no limit nothing is waited for.
+    let elsewhere = Turn::new(budgets.of("org", "dev"));
+    assert!(elsewhere.leave("get_flow").await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_of_something_begun_does_not_hold_up_what_is_more_than_a_page() {
+    let budgets = budgets();
+    let budget = limited(&budgets, 1);
+    let plan = Turn::new(Arc::clone(&budget)).go_on(1).await.ok().unwrap();
+    let edit = budget.wait(Urgency::Edit, 1, Duration::from_mins(9));
+    let pages = async {
+        for page in 0..50 {
+            if plan.leave("list_flows").await.is_err() {
+                return page;
+            }
+        }
+        50
+    };
+    tokio::select! {
+        biased;
+        pages = pages => panic!("{pages} pages before the edit"),
+        edit = edit => assert!(edit.is_ok()),
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_edit_is_served_before_a_mass_that_came_first() {
     let budgets = Arc::new(budgets());
     let budget = limited(&budgets, 1);

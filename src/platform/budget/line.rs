@@ -1,10 +1,10 @@
-//! Who is next: what has begun, then the more urgent first, in turn between groups, and every so often whoever
-//! waits longest.
+//! Who is next: what has begun, then the more urgent first, in turn between groups, and every so often one of those
+//! that are less urgent.
 //!
 //! # Guarantees
 //!
 //! - What has begun is finished before anything else begins: so there is never much of it.
-//! - Nobody starves: one turn in [`OLDEST_EVERY`] goes to the one that came first, however urgent it is.
+//! - Nobody starves: of what begins, one turn in [`OTHERS_EVERY`] goes to the urgency that has had none for longest.
 //! - Among equally urgent ones, a group with many waiters does not hold up a group with one.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -40,8 +40,8 @@ impl Urgency {
     }
 }
 
-/// One turn in this many goes to the oldest.
-const OLDEST_EVERY: u32 = 8;
+/// Of what begins, one turn in this many goes to the urgency that has had none for longest.
+const OTHERS_EVERY: u64 = 8;
 
 /// Waiters by number, in the order in which they are served.
 #[derive(Debug, Default)]
@@ -49,14 +49,16 @@ pub(super) struct Line {
     arrivals: BTreeMap<u64, (Urgency, String)>,
     classes: BTreeMap<Urgency, Class>,
     next: u64,
-    turns: u32,
+    /// Turns of what begins.
+    turns: u64,
 }
 
 #[derive(Debug, Default)]
 struct Class {
     groups: BTreeMap<String, VecDeque<u64>>,
-    /// The group that had the last turn.
+    /// The group that had the last turn, and when that was: its number.
     last: String,
+    turn: u64,
 }
 
 impl Class {
@@ -90,19 +92,24 @@ impl Line {
         if let Some(number) = begun.and_then(Class::head) {
             return Some(number);
         }
-        if self.turns % OLDEST_EVERY == OLDEST_EVERY - 1 {
-            return self.arrivals.keys().next().copied();
-        }
-        self.classes.values().find_map(Class::head)
+        let mut waiting = self
+            .classes
+            .values()
+            .filter_map(|it| Some((it, it.head()?)));
+        let next = if self.turns % OTHERS_EVERY == OTHERS_EVERY - 1 {
+            waiting.min_by_key(|(class, _)| class.turn)
+        } else {
+            waiting.next()
+        };
+        next.map(|(_, number)| number)
     }
 
     /// The one whose turn it is has had it.
     pub(super) fn served(&mut self, number: u64) {
         if let Some((urgency, group)) = self.leave(number) {
-            if urgency != Urgency::UnderWay {
-                self.turns = self.turns.wrapping_add(1);
-            }
-            self.classes.entry(urgency).or_default().last = group;
+            self.turns += u64::from(urgency != Urgency::UnderWay);
+            let class = self.classes.entry(urgency).or_default();
+            (class.last, class.turn) = (group, self.turns);
         }
     }
 
@@ -156,6 +163,26 @@ mod tests {
             serve(&mut line) != poll
         });
         assert_eq!(before.count(), 7);
+    }
+
+    #[test]
+    fn what_is_not_urgent_has_its_turns_also_if_much_came_before_it_and_goes_on_in_between() {
+        let mut line = Line::default();
+        for _ in 0..300 {
+            line.join(Urgency::Create, "n");
+        }
+        // A listing asks for one page after the other.
+        let mut page = line.join(Urgency::Poll, "");
+        let mut pages = 0;
+        for _ in 0..200 {
+            if serve(&mut line) == page {
+                pages += 1;
+                page = line.join(Urgency::Poll, "");
+            }
+            line.join(Urgency::UnderWay, "");
+            serve(&mut line);
+        }
+        assert!(pages >= 10, "{pages} pages in 200 turns");
     }
 
     #[test]

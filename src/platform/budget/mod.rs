@@ -23,6 +23,7 @@ mod line;
 mod rate;
 mod ticket;
 mod turn;
+mod wait;
 mod waits;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::error::{ApiError, Class};
 use line::Line;
@@ -79,6 +81,7 @@ pub struct Later {
 pub(crate) struct Budgets<P = (String, String)> {
     places: Mutex<BTreeMap<P, Arc<Budget>>>,
     changed: Arc<Notify>,
+    closed: CancellationToken,
     observer: Option<BudgetObserver>,
     pace: Option<Pace>,
 }
@@ -95,6 +98,7 @@ impl<P: Ord> Budgets<P> {
         Self {
             places: Mutex::default(),
             changed: Arc::default(),
+            closed: CancellationToken::new(),
             observer,
             pace: None,
         }
@@ -121,10 +125,16 @@ impl<P: Ord> Budgets<P> {
                     ..State::default()
                 }),
                 changed: Arc::clone(&self.changed),
+                closed: self.closed.clone(),
                 observer: self.observer.clone(),
             })
         });
         Arc::clone(budget)
+    }
+
+    /// Nobody waits for a turn from now on: the process is about to end. What may go at once still may.
+    pub(crate) fn close(&self) {
+        self.closed.cancel();
     }
 
     /// Gives turns as they come, for as long as it is polled.
@@ -157,6 +167,7 @@ impl<P: Ord> Budgets<P> {
 pub(crate) struct Budget {
     state: Mutex<State>,
     changed: Arc<Notify>,
+    closed: CancellationToken,
     observer: Option<BudgetObserver>,
 }
 
@@ -192,6 +203,7 @@ impl State {
         let expires = self.kept.values().map(|(_, until)| *until).min();
         while let Some(number) = self.line.head() {
             let waiter = self.waiters.get_mut(&number)?;
+            take_back(&mut self.rate, &mut waiter.held, now);
             while waiter.held.len() < waiter.calls
                 && (waiter.held.is_empty() || !self.rate.is_enough(waiter.held.len()))
             {
@@ -222,8 +234,8 @@ impl State {
         self.kept.retain(|_, (gone, until)| {
             let stays = now < *until;
             if !stays {
-                for _ in gone.iter() {
-                    self.rate.give_back(now);
+                for go in gone.iter() {
+                    self.rate.give_back(*go, now);
                 }
             }
             stays
@@ -233,14 +245,31 @@ impl State {
     fn leave(&mut self, number: u64, now: Instant) {
         self.line.leave(number);
         if let Some(waiter) = self.waiters.remove(&number) {
-            waiter.held.iter().for_each(|_| self.rate.give_back(now));
+            for go in waiter.held {
+                self.rate.give_back(go, now);
+            }
         }
+    }
+
+    /// Takes back what may no longer be made of what somebody holds.
+    fn take_back(&mut self, held: &mut Vec<Go>, now: Instant) {
+        take_back(&mut self.rate, held, now);
     }
 
     fn pause(&self, now: Instant) -> Duration {
         let end = self.rate.paused(now);
         end.map_or(Duration::ZERO, |end| end - now)
     }
+}
+
+fn take_back(rate: &mut Rate, held: &mut Vec<Go>, now: Instant) {
+    held.retain(|go| {
+        let is_void = rate.is_void(*go, now);
+        if is_void {
+            rate.give_back(*go, now);
+        }
+        !is_void
+    });
 }
 
 impl Budget {
@@ -283,9 +312,11 @@ impl Budget {
                 && let Err(held) = here.send(waiter.held)
             {
                 let mut state = self.state();
-                for _ in &held {
-                    state.rate.give_back(now);
+                for go in held {
+                    state.rate.give_back(go, now);
                 }
+                drop(state);
+                self.changed.notify_one();
             }
         }
         next
@@ -328,18 +359,11 @@ impl Budget {
         self.pump();
         let mut state = self.state();
         if let Some((mut held, _)) = state.kept.remove(name) {
-            while held.len() > calls {
-                held.pop();
-                state.rate.give_back(now);
+            for go in held.drain(calls.min(held.len())..) {
+                state.rate.give_back(go, now);
             }
             drop(state);
-            return Ok(Ticket {
-                budget: Arc::clone(self),
-                name: Some(name.to_owned()),
-                asked: calls,
-                calls: held.len(),
-                held: Mutex::new(held),
-            });
+            return Ok(Ticket::new(self, Some(name), calls, held));
         }
         if let Some(number) = state.named.get(name).copied()
             && let Some(waiter) = state.waiters.get_mut(&number)
@@ -353,73 +377,6 @@ impl Budget {
         drop(state);
         self.changed.notify_one();
         Err(later)
-    }
-
-    /// Waits in line to begin `calls` calls, for as long as `patience`.
-    pub(super) async fn wait(
-        self: &Arc<Self>,
-        urgency: Urgency,
-        calls: usize,
-        patience: Duration,
-    ) -> Result<Ticket, Later> {
-        let joined = Instant::now();
-        let deadline = joined + patience;
-        let (here, mut turn) = oneshot::channel();
-        let number = {
-            let mut state = self.state();
-            let number = state.line.join(urgency, "");
-            state.waiters.insert(
-                number,
-                Waiter {
-                    calls,
-                    held: Vec::new(),
-                    joined,
-                    urgency,
-                    told: Told::Here(here),
-                },
-            );
-            number
-        };
-        let place = Place {
-            budget: self,
-            number,
-        };
-        loop {
-            // Whoever waits also gives turns: it does not depend on `keep_turns`.
-            let next = self.pump();
-            if let Ok(held) = turn.try_recv() {
-                return Ok(self.granted(calls, held));
-            }
-            let now = Instant::now();
-            let pause = self.state().pause(now);
-            if now >= deadline || now + pause > deadline {
-                drop(place);
-                // Served at the very last moment: what it holds is given back with the ticket.
-                if let Ok(held) = turn.try_recv() {
-                    return Ok(self.granted(calls, held));
-                }
-                let waited = now - joined;
-                return Err(Later { waited, pause });
-            }
-            let again = next.unwrap_or(deadline).min(deadline);
-            tokio::select! {
-                biased;
-                held = &mut turn => {
-                    return Ok(self.granted(calls, held.unwrap_or_default()));
-                }
-                () = tokio::time::sleep_until(again) => {}
-            }
-        }
-    }
-
-    fn granted(self: &Arc<Self>, asked: usize, held: Vec<Go>) -> Ticket {
-        Ticket {
-            budget: Arc::clone(self),
-            name: None,
-            asked,
-            calls: held.len(),
-            held: Mutex::new(held),
-        }
     }
 
     /// A call was answered: `status` is 429 or not, or there was no answer.
@@ -440,18 +397,6 @@ impl Budget {
             Err(error) if error.status.is_none() => {}
             _ => state.rate.passed(go),
         }
-    }
-}
-
-/// A waiter's place in line, given up when it goes away.
-struct Place<'a> {
-    budget: &'a Budget,
-    number: u64,
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.budget.state().leave(self.number, Instant::now());
     }
 }
 

@@ -53,7 +53,7 @@ const REST: f64 = 0.5;
 #[derive(Debug, Default)]
 pub(super) struct Rate {
     limit: Option<Limit>,
-    /// Calls let go so far.
+    /// Calls let go so far, those that were given back among them: no number is used twice.
     sent: u64,
     /// When the calls of the last second were let go, while no limit is known.
     recent: VecDeque<Instant>,
@@ -88,6 +88,8 @@ struct Limit {
     level: f64,
     /// How many calls may go at once after a rest, at most.
     burst: f64,
+    /// Calls given back since the pause.
+    unmade: u64,
     /// Calls let go since the last rest, and when that ended.
     spree: f64,
     spree_since: Instant,
@@ -142,15 +144,22 @@ impl Rate {
     }
 
     /// A call that was let go is not made.
-    pub(super) fn give_back(&mut self, now: Instant) {
-        self.sent = self.sent.saturating_sub(1);
-        if let Some(limit) = &mut self.limit {
+    pub(super) fn give_back(&mut self, go: Go, now: Instant) {
+        let Some(limit) = &mut self.limit else {
+            self.recent.pop_back();
+            return;
+        };
+        // Of what was let go before a refusal nothing is left over: the platform had no room for it.
+        if go.number > limit.last {
             limit.advance(now);
             limit.give_back();
-            limit.spree = (limit.spree - 1.0).max(0.0);
-        } else {
-            self.recent.pop_back();
         }
+    }
+
+    /// Whether a call that was let go may no longer be made: the platform has refused one since, or asked for a pause.
+    pub(super) fn is_void(&self, go: Go, now: Instant) -> bool {
+        let limit = self.limit.as_ref();
+        limit.is_some_and(|limit| go.number <= limit.last || now < limit.resumes)
     }
 
     /// The platform let a call through, whatever it said to it.
@@ -215,6 +224,7 @@ impl Limit {
             used: Duration::ZERO,
             level: 0.0,
             burst: f64::INFINITY,
+            unmade: 0,
             spree: 0.0,
             spree_since: now,
             counted: now,
@@ -236,6 +246,7 @@ impl Limit {
             used: Duration::ZERO,
             level: pace.at_once,
             burst: pace.at_once,
+            unmade: 0,
             spree: 0.0,
             spree_since: now,
             counted: now,
@@ -304,6 +315,8 @@ impl Limit {
         let rest = (filled - self.capacity()).max(0.0) / self.rate();
         self.used = self.used.saturating_sub(Duration::from_secs_f64(rest));
         self.level = filled.min(self.capacity());
+        self.spree = (self.spree - 1.0).max(0.0);
+        self.unmade += 1;
     }
 
     fn pause(&mut self, now: Instant, pause: Duration) {
@@ -323,7 +336,8 @@ impl Limit {
                 .as_secs_f64()
                 .max(1e-3)
         };
-        let passed = f64::from(u32::try_from(go.number - self.last - 1).unwrap_or(u32::MAX));
+        let passed = (go.number - self.last - 1).saturating_sub(self.unmade);
+        let passed = f64::from(u32::try_from(passed).unwrap_or(u32::MAX));
         // The platform lets no less through than this: it came in since the last refusal.
         let proven = passed / before(self.refused);
         let early = self.used * 2 < self.interval;
@@ -372,6 +386,7 @@ impl Limit {
         self.pause(now, pause);
         self.used = Duration::ZERO;
         self.level = 0.0;
+        self.unmade = 0;
         self.spree = 0.0;
     }
 }

@@ -1,13 +1,17 @@
 //! Leave to call: a ticket for some calls, and of those the leave to make one, which is told what became of it. What is not
 //! used goes back to the budget.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
 
-use super::Budget;
 use super::rate::Go;
+use super::{Budget, Urgency};
 use crate::platform::error::{ApiError, Class};
+
+/// How many calls a step makes at the most that is no listing.
+const CALLS_OF_A_STEP: usize = 4;
 
 /// Leave to make some calls now.
 pub(crate) struct Ticket {
@@ -18,18 +22,44 @@ pub(crate) struct Ticket {
     /// How many of them it was given for.
     pub(super) calls: usize,
     pub(super) held: Mutex<Vec<Go>>,
+    /// Calls that were made with it or in its name.
+    pub(super) made: AtomicUsize,
 }
 
 impl Ticket {
-    /// Takes one call; none is left, or the platform has asked for a pause since: `None`.
+    pub(super) fn new(
+        budget: &Arc<Budget>,
+        name: Option<&str>,
+        asked: usize,
+        held: Vec<Go>,
+    ) -> Self {
+        Self {
+            budget: Arc::clone(budget),
+            name: name.map(str::to_owned),
+            asked,
+            calls: held.len(),
+            held: Mutex::new(held),
+            made: AtomicUsize::new(0),
+        }
+    }
+
+    /// How urgent one more call is: the rest of what was asked for, or of a listing, which may have hundreds of pages
+    /// and is not to hold up every edit.
+    pub(super) fn urgency(&self) -> Urgency {
+        if self.made.load(Ordering::Relaxed) < CALLS_OF_A_STEP * self.asked {
+            Urgency::UnderWay
+        } else {
+            Urgency::Edit
+        }
+    }
+
+    /// Takes one call; none is left, or the platform has refused one or asked for a pause since: `None`.
     pub(super) fn take(&self) -> Option<Leave> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.budget.state();
-        let now = Instant::now();
-        if state.rate.paused(now).is_some() {
-            held.drain(..).for_each(|_| state.rate.give_back(now));
-        }
+        state.take_back(&mut held, Instant::now());
         let go = held.pop()?;
+        self.made.fetch_add(1, Ordering::Relaxed);
         Some(Leave {
             budget: Arc::clone(&self.budget),
             name: self.name.clone(),
@@ -47,8 +77,8 @@ impl Drop for Ticket {
             if let Some(name) = self.name.as_ref().filter(|_| held.len() == self.calls) {
                 state.waits.over(name);
             }
-            held.drain(..)
-                .for_each(|_| state.rate.give_back(Instant::now()));
+            let now = Instant::now();
+            held.drain(..).for_each(|go| state.rate.give_back(go, now));
             drop(state);
             self.budget.changed.notify_one();
         }
@@ -65,7 +95,10 @@ pub(crate) struct Leave {
 impl Leave {
     /// In the name of `ticket`.
     pub(super) fn named(mut self, ticket: Option<&Ticket>) -> Self {
-        self.name = ticket.and_then(|it| it.name.clone());
+        if let Some(ticket) = ticket {
+            ticket.made.fetch_add(1, Ordering::Relaxed);
+            self.name.clone_from(&ticket.name);
+        }
         self
     }
 

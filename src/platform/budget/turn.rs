@@ -41,17 +41,20 @@ impl Turn {
         Ok(self.holding(ticket))
     }
 
-    /// With leave to begin `calls` more calls of something begun, after a short wait at most.
+    /// With leave to begin `calls` more calls of something begun, once those that have begun before are through.
     pub(crate) async fn go_on(&self, calls: usize) -> Result<Self, Later> {
-        let patience = self.patience(calls);
+        let patience = self.patience(Urgency::UnderWay, calls);
         let ticket = self.budget.wait(Urgency::UnderWay, calls, patience).await?;
         Ok(self.holding(ticket))
     }
 
-    /// How long a call waits that is one of `calls` of something begun. At the lowest rate a few calls take longer
-    /// than any fixed time: what has begun would be put off, and begin anew, for ever.
-    fn patience(&self, calls: usize) -> Duration {
-        BEGUN_PATIENCE + self.budget.expected(calls)
+    /// How long one of `calls` calls waits. At the lowest rate a few calls take longer than any fixed time: what has
+    /// begun would be put off, and begin anew, for ever.
+    fn patience(&self, urgency: Urgency, calls: usize) -> Duration {
+        match urgency {
+            Urgency::UnderWay => BEGUN_PATIENCE + self.budget.expected(calls),
+            _ => PATIENCE,
+        }
     }
 
     fn holding(&self, ticket: Ticket) -> Self {
@@ -63,18 +66,17 @@ impl Turn {
 
     /// Leave to make one call: from the ticket, else in turn.
     pub(crate) async fn leave(&self, operation: &'static str) -> Result<Leave, ApiError> {
-        let (urgency, patience) = match &self.ticket {
-            Some(ticket) => match ticket.take() {
-                Some(leave) => return Ok(leave),
-                None => (Urgency::UnderWay, self.patience(ticket.asked)),
-            },
-            None => (Urgency::Poll, PATIENCE),
-        };
+        let ticket = self.ticket.as_deref();
+        if let Some(leave) = ticket.and_then(Ticket::take) {
+            return Ok(leave);
+        }
+        let urgency = ticket.map_or(Urgency::Poll, Ticket::urgency);
         loop {
+            let patience = self.patience(urgency, 1);
             let later = match self.budget.wait(urgency, 1, patience).await {
                 // A pause that began between the turn and this look: once more.
-                Ok(ticket) => match ticket.take() {
-                    Some(leave) => return Ok(leave.named(self.ticket.as_deref())),
+                Ok(turn) => match turn.take() {
+                    Some(leave) => return Ok(leave.named(ticket)),
                     None => continue,
                 },
                 Err(later) => later,
