@@ -37,6 +37,9 @@ struct Ours {
     used: bool,
     /// It may stay after its resource, marker and all: the platform does not let every description be changed.
     retained: bool,
+    /// It was made when its settling time was long over, or something that was names it and holds it: it may stay where
+    /// nobody is left who could know of it.
+    late: bool,
 }
 
 const KINDS: [&str; 7] = [
@@ -73,7 +76,7 @@ fn ours(world: &World) -> Vec<Ours> {
     let list = |kind: &str| remote[kind].as_array().map_or(&[][..], Vec::as_slice);
     let mut found = Vec::new();
     for kind in KINDS {
-        let users = remote[user_of(kind)].to_string();
+        let users = list(user_of(kind));
         let place = if kind == "mappingSet" {
             "name"
         } else {
@@ -92,7 +95,10 @@ fn ours(world: &World) -> Vec<Ours> {
                 continue;
             }
             let id = object["id"].as_str().unwrap_or_default().to_owned();
-            let used = kind == "flow" || users.contains(&id);
+            let users = || users.iter().map(Value::to_string);
+            let used = kind == "flow" || users().any(|user| user.contains(&id));
+            let is_late = |text: &str| marker_in(text).is_some_and(|it| world.is_very_late(it));
+            let late = is_late(marker) || users().any(|user| user.contains(&id) && is_late(&user));
             let name = who.rsplit('/').next().unwrap_or_default();
             let retained = world.is_retained(name);
             found.push(Ours {
@@ -102,6 +108,7 @@ fn ours(world: &World) -> Vec<Ours> {
                 resource: format!("{who} {uid}"),
                 used,
                 retained,
+                late,
             });
         }
     }
@@ -126,7 +133,7 @@ pub fn left_on_purpose(world: &World) -> Vec<(&'static str, String)> {
         dataflows.iter().any(|it| it["metadata"]["uid"] == *uid)
     };
     // Retained; or so late that nobody who could know of it is left.
-    let left = |it: &Ours| it.retained || (world.is_very_late(&it.marker) && !lives(&it.resource));
+    let left = |it: &Ours| it.retained || (it.late && !lives(&it.resource));
     let marked = ours(world)
         .into_iter()
         .filter(|it| left(it) && kinds.contains(&it.kind) && !held(&it.id))
@@ -237,7 +244,7 @@ pub fn unsettled(world: &World, checks: Checks) -> Option<String> {
         let what = format!("{} {} {}", object.kind, object.id, object.marker);
         match of {
             // Nobody is left who could know of it, or who has a use for it.
-            None if late || object.retained => {}
+            None if object.late || object.retained => {}
             None if object.kind == "mappingSet" && sets_stay(world) => {}
             None => return Some(format!("orphan: {what}")),
             Some((_, status)) if status.contains(&object.id) => {}
@@ -389,7 +396,7 @@ pub fn nothing_left(world: &World) -> Result<(), String> {
     let left = ours(world)
         .into_iter()
         .filter(|object| object.kind != "mappingSet" || !sets_stay(world))
-        .find(|object| !object.retained && !world.is_very_late(&object.marker));
+        .find(|object| !object.retained && !object.late);
     match left {
         Some(object) => Err(format!(
             "left behind: {} {} {}",
