@@ -159,9 +159,14 @@ impl Site {
         Ok(begun.elapsed())
     }
 
-    /// Waits until a drift check begins.
+    /// Counts calls anew and waits until a drift check begins.
     pub async fn until_a_check_begins(&self, limit: Duration) -> Result<()> {
         self.forget_calls().await?;
+        self.until_the_first_check(limit).await
+    }
+
+    /// Waits until a drift check has begun since [`Site::forget_calls`].
+    pub async fn until_the_first_check(&self, limit: Duration) -> Result<()> {
         let deadline = Instant::now() + limit;
         while self.calls().await?.of_checks() == 0 {
             ensure!(Instant::now() < deadline, "no drift check has begun");
