@@ -123,6 +123,20 @@ impl Sandbox {
         &self.name
     }
 
+    /// A sandbox behind a service that a test plays.
+    #[cfg(test)]
+    pub(crate) fn of_tests(service: super::HttpService) -> Self {
+        let endpoints = super::Endpoints::new("http://127.0.0.1:1", "http://127.0.0.1:1").unwrap();
+        let credentials = Credentials {
+            client_id: "client".into(),
+            client_secret: "canary-secret".to_owned().into(),
+            organization_id: "1234@AdobeOrg".into(),
+            scopes: None,
+        };
+        let platform = Platform::new(service, endpoints, super::Options::default());
+        platform.sandbox(Arc::new(credentials), "prod")
+    }
+
     /// Who asks.
     pub const fn credentials(&self) -> &Arc<Credentials> {
         &self.credentials

@@ -110,7 +110,7 @@ mod tests {
     use crate::controllers::remotes::Remotes;
     use crate::plan::marker::Identity;
     use crate::plan::{RemoteKind, Step};
-    use crate::platform::{Credentials, Endpoints, HttpService, Options, Platform};
+    use crate::platform::{HttpService, Sandbox};
 
     const SECRETS: [&str; 3] = ["canary-secret", "canary-token", "canary-inlet"];
 
@@ -142,16 +142,8 @@ mod tests {
     }
 
     fn remotes(service: HttpService) -> Remotes {
-        let endpoints = Endpoints::new("http://127.0.0.1:1", "http://127.0.0.1:1").unwrap();
-        let credentials = Credentials {
-            client_id: "client".into(),
-            client_secret: "canary-secret".to_owned().into(),
-            organization_id: "1234@AdobeOrg".into(),
-            scopes: None,
-        };
-        let platform = Platform::new(service, endpoints, Options::default());
         Remotes {
-            sandbox: platform.sandbox(Arc::new(credentials), "prod"),
+            sandbox: Sandbox::of_tests(service),
             workspace: None,
             board: None,
         }

@@ -285,7 +285,7 @@ pub fn recently() -> Instant {
 mod tests {
     use super::*;
     use crate::plan::test_support::named as identity;
-    use crate::platform::{Credentials, Endpoints, HttpService, Options, Platform};
+    use crate::platform::HttpService;
     use tower::BoxError;
 
     fn flow(id: &str, name: &str) -> Sighted {
@@ -331,15 +331,7 @@ mod tests {
         let service = HttpService::new(tower::service_fn(|_: http::Request<bytes::Bytes>| {
             futures::future::pending::<Result<http::Response<bytes::Bytes>, BoxError>>()
         }));
-        let endpoints = Endpoints::new("http://127.0.0.1:1", "http://127.0.0.1:1").unwrap();
-        let credentials = Credentials {
-            client_id: "client".into(),
-            client_secret: "secret".to_owned().into(),
-            organization_id: "1234@AdobeOrg".into(),
-            scopes: None,
-        };
-        let platform = Platform::new(service, endpoints, Options::default());
-        platform.sandbox(Arc::new(credentials), "prod")
+        Sandbox::of_tests(service)
     }
 
     #[tokio::test(start_paused = true)]

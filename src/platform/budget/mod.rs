@@ -203,7 +203,7 @@ impl State {
         let expires = self.kept.values().map(|(_, until)| *until).min();
         while let Some(number) = self.line.head() {
             let waiter = self.waiters.get_mut(&number)?;
-            take_back(&mut self.rate, &mut waiter.held, now);
+            self.rate.take_back(&mut waiter.held, now);
             while waiter.held.len() < waiter.calls
                 && (waiter.held.is_empty() || !self.rate.is_enough(waiter.held.len()))
             {
@@ -251,25 +251,10 @@ impl State {
         }
     }
 
-    /// Takes back what may no longer be made of what somebody holds.
-    fn take_back(&mut self, held: &mut Vec<Go>, now: Instant) {
-        take_back(&mut self.rate, held, now);
-    }
-
     fn pause(&self, now: Instant) -> Duration {
         let end = self.rate.paused(now);
         end.map_or(Duration::ZERO, |end| end - now)
     }
-}
-
-fn take_back(rate: &mut Rate, held: &mut Vec<Go>, now: Instant) {
-    held.retain(|go| {
-        let is_void = rate.is_void(*go, now);
-        if is_void {
-            rate.give_back(*go, now);
-        }
-        !is_void
-    });
 }
 
 impl Budget {

@@ -156,8 +156,19 @@ impl Rate {
         }
     }
 
+    /// Takes back what may no longer be made of what somebody holds.
+    pub(super) fn take_back(&mut self, held: &mut Vec<Go>, now: Instant) {
+        held.retain(|go| {
+            let is_void = self.is_void(*go, now);
+            if is_void {
+                self.give_back(*go, now);
+            }
+            !is_void
+        });
+    }
+
     /// Whether a call that was let go may no longer be made: the platform has refused one since, or asked for a pause.
-    pub(super) fn is_void(&self, go: Go, now: Instant) -> bool {
+    fn is_void(&self, go: Go, now: Instant) -> bool {
         let limit = self.limit.as_ref();
         limit.is_some_and(|limit| go.number <= limit.last || now < limit.resumes)
     }

@@ -57,7 +57,7 @@ impl Ticket {
     pub(super) fn take(&self) -> Option<Leave> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.budget.state();
-        state.take_back(&mut held, Instant::now());
+        state.rate.take_back(&mut held, Instant::now());
         let go = held.pop()?;
         self.made.fetch_add(1, Ordering::Relaxed);
         Some(Leave {
