@@ -37,8 +37,8 @@ struct Ours {
     used: bool,
     /// It may stay after its resource, marker and all: the platform does not let every description be changed.
     retained: bool,
-    /// It was made when its settling time was long over, or something that was names it and holds it: it may stay where
-    /// nobody is left who could know of it.
+    /// It was made when its settling time was long over; or it is a field group in a schema that was, and AEP refuses to
+    /// delete it. It may stay where nobody is left who could know of it.
     late: bool,
 }
 
@@ -98,7 +98,8 @@ fn ours(world: &World) -> Vec<Ours> {
             let users = || users.iter().map(Value::to_string);
             let used = kind == "flow" || users().any(|user| user.contains(&id));
             let is_late = |text: &str| marker_in(text).is_some_and(|it| world.is_very_late(it));
-            let late = is_late(marker) || users().any(|user| user.contains(&id) && is_late(&user));
+            let is_held = || users().any(|user| user.contains(&id) && is_late(&user));
+            let late = is_late(marker) || (kind == "fieldGroup" && is_held());
             let name = who.rsplit('/').next().unwrap_or_default();
             let retained = world.is_retained(name);
             found.push(Ours {
