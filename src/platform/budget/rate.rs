@@ -8,8 +8,10 @@
 //!
 //! No refusal known: no limit. The first one: as many calls a second as the last second let through. From
 //! then on the rate starts a little below what was proven, passes it after [`Limit::interval`] and goes on
-//! to rise until it is refused again; what that proves is the next start. The interval grows while
-//! refusals bring no news, so that refusals and the pauses they cost stay rare.
+//! to rise until it is refused again; what that proves is the next start. The interval grows with each
+//! refusal that comes where it was expected, so that refusals and the pauses they cost stay rare. One that
+//! comes well below leaves the rate in doubt, and it is tried again soon: refusals also come out of the blue,
+//! or from what others of the organization do.
 //!
 //! # Guarantees
 //!
@@ -29,23 +31,27 @@ const CEILING: f64 = 10_000.0;
 /// The pause after a refusal that does not say how long; doubled while nothing gets through.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// The first time to come back to the likely rate.
+/// The first time to come back to the likely rate, in time, calls and pauses: whichever is most.
 const INTERVAL_MIN: Duration = Duration::from_secs(2);
-/// The longest one, in time, calls and pauses: whichever is most.
+const INTERVAL_MIN_CALLS: f64 = 10.0;
+const INTERVAL_MIN_PAUSES: u32 = 2;
+/// The longest one.
 const INTERVAL: Duration = Duration::from_secs(30);
 const INTERVAL_CALLS: f64 = 500.0;
 const INTERVAL_PAUSES: u32 = 20;
 /// Where the rate starts after a refusal, as a share of the likely one, and where it is an interval later.
 const START: f64 = 0.97;
 const PASSED: f64 = 1.01;
-/// How steeply it rises from there: at first, and once the interval is no longer short.
+/// How steeply it rises from there: while little is known, and once the interval is this many times the first one.
 const SEARCH: f64 = 3.0;
 const GROWTH: f64 = 1.5;
-const SHORT: Duration = Duration::from_secs(6);
+const KNOWN: u32 = 3;
+/// How near the likely rate a refusal must come, and leave it, to confirm it.
+const CONFIRMED: f64 = 0.8;
 /// How much the rate that was refused counts against the one that was let through.
 const DOUBT: f64 = 0.3;
 /// What a rate that is refused soon is multiplied with.
-const DROP: f64 = 0.7;
+const DROP: f64 = 0.8;
 /// How long a rest is made up for afterwards.
 const REST: f64 = 0.5;
 
@@ -82,6 +88,8 @@ struct Limit {
     paused: Duration,
     /// How much use takes the rate back to [`Limit::likely`].
     interval: Duration,
+    /// How steeply the rate rises once it has passed [`Limit::likely`].
+    steep: f64,
     /// Use since the pause: time in which not every call could go at once.
     used: Duration,
     /// Calls that may go now.
@@ -232,6 +240,7 @@ impl Limit {
             resumes: now,
             paused: Duration::ZERO,
             interval: INTERVAL_MIN,
+            steep: SEARCH,
             used: Duration::ZERO,
             level: 0.0,
             burst: f64::INFINITY,
@@ -254,6 +263,7 @@ impl Limit {
             resumes: now,
             paused: Duration::ZERO,
             interval: INTERVAL,
+            steep: GROWTH,
             used: Duration::ZERO,
             level: pace.at_once,
             burst: pace.at_once,
@@ -287,12 +297,7 @@ impl Limit {
             START + (PASSED - START) * progress
         } else {
             let beyond = (progress - 1.0).min(32.0);
-            let steep = if self.interval > SHORT {
-                GROWTH
-            } else {
-                SEARCH
-            };
-            PASSED * steep.powf(beyond + beyond * beyond)
+            PASSED * self.steep.powf(beyond + beyond * beyond)
         };
         (self.likely * factor).clamp(FLOOR, self.ceiling)
     }
@@ -351,7 +356,8 @@ impl Limit {
         let passed = f64::from(u32::try_from(passed).unwrap_or(u32::MAX));
         // The platform lets no less through than this: it came in since the last refusal.
         let proven = passed / before(self.refused);
-        let early = self.used * 2 < self.interval;
+        let progress = self.used.div_duration_f64(self.interval);
+        let early = progress < 0.5;
         // So many at once that what was saved up explains it, and saving up less helps.
         let burst = ((go.spree - 1.0) * DROP).max(1.0);
         let in_a_burst =
@@ -370,6 +376,8 @@ impl Limit {
             let proven = proven.max((passed - saved) / used).min(rate);
             proven.powf(1.0 - DOUBT) * rate.powf(DOUBT)
         };
+        // A refusal well below the rate that was proven before says that this one is not known yet.
+        let confirmed = progress > CONFIRMED && likely > CONFIRMED * self.likely;
         self.likely = likely.clamp(FLOOR, self.ceiling);
         let pause = retry_after.unwrap_or_else(|| {
             PAUSE
@@ -381,15 +389,20 @@ impl Limit {
                 .max(pause.saturating_mul(pauses))
         };
         let (shortest, longest) = (
-            span(INTERVAL_MIN, 20.0, 2),
+            span(INTERVAL_MIN, INTERVAL_MIN_CALLS, INTERVAL_MIN_PAUSES),
             span(INTERVAL, INTERVAL_CALLS, INTERVAL_PAUSES),
         );
-        let interval = if early {
-            self.interval / 2
-        } else {
-            self.interval * 3
+        let interval = match (early, confirmed) {
+            (true, _) => self.interval / 2,
+            (_, true) => self.interval * 3,
+            _ => self.interval,
         };
         self.interval = interval.clamp(shortest, longest);
+        self.steep = if self.interval > shortest * KNOWN {
+            GROWTH
+        } else {
+            SEARCH
+        };
         self.fruitless = self.fruitless.saturating_add(1);
         self.refused = go.at;
         self.last = sent;
