@@ -19,9 +19,14 @@ fn throttled(retry_after: u64) -> ApiError {
     ApiError::local("create_flow", class, "too many")
 }
 
-/// A budget that has met its limit: one call a second.
+/// A budget that has met its limit: one call a second, or a little more before it was refused.
 fn limited(budgets: &Budgets, retry_after: u64) -> Arc<Budget> {
     let budget = budgets.of("org", "prod");
+    let pace = Pace {
+        per_second: 1.3,
+        at_once: 1.0,
+    };
+    budget.state().rate = Rate::documented(pace, Instant::now());
     let ticket = budget
         .ticket("first", "n", Urgency::Create, 1, never())
         .ok();
@@ -256,7 +261,7 @@ async fn who_needs_no_call_any_more_has_waited_and_who_misses_its_turn_still_wai
     budget.pump();
     tokio::time::advance(KEPT).await;
     budget.pump();
-    let waited = || budget.state().waits.told("a", Instant::now());
+    let waited = || budget.state().delays.told("a", Instant::now());
     assert_eq!(waited(), Duration::from_secs(14));
     // It gets what it asks for, and does not need it.
     drop(ask().ok().unwrap());

@@ -19,12 +19,13 @@
 //! [`Turn`] is the view of one client: its tickets and its calls. A limit that is documented ([`Pace`]) is kept
 //! from the first call on.
 
+mod delays;
+mod limit;
 mod line;
 mod rate;
 mod ticket;
 mod turn;
 mod wait;
-mod waits;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,13 +36,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{ApiError, Class};
+use delays::Delays;
 use line::Line;
 pub use line::Urgency;
 pub(crate) use rate::Pace;
 use rate::{Go, Rate};
 use ticket::Ticket;
 pub(crate) use turn::Turn;
-use waits::Waits;
 
 /// How long a turn is kept for the one that was woken.
 const KEPT: Duration = Duration::from_secs(10);
@@ -180,7 +181,7 @@ struct State {
     named: BTreeMap<String, u64>,
     /// Tickets kept for those who were woken, and until when.
     kept: BTreeMap<String, (Vec<Go>, Instant)>,
-    waits: Waits,
+    delays: Delays,
 }
 
 struct Waiter {
@@ -356,7 +357,7 @@ impl Budget {
             waiter.told = Told::Named(name.to_owned(), Some(wake));
         }
         let later = Later {
-            waited: state.waits.told(name, now),
+            waited: state.delays.told(name, now),
             pause: state.pause(now),
         };
         drop(state);

@@ -24,36 +24,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The rate that is never undercut, in calls a second.
-const FLOOR: f64 = 1.0;
-/// The rate that needs no limit, in calls a second.
-const CEILING: f64 = 10_000.0;
-/// The pause after a refusal that does not say how long; doubled while nothing gets through.
+use super::limit::Limit;
+
+/// The pause after a first refusal that does not say how long.
 const PAUSE: Duration = Duration::from_secs(1);
-const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// The first time to come back to the likely rate, in time, calls and pauses: whichever is most.
-const INTERVAL_MIN: Duration = Duration::from_secs(2);
-const INTERVAL_MIN_CALLS: f64 = 10.0;
-const INTERVAL_MIN_PAUSES: u32 = 2;
-/// The longest one.
-const INTERVAL: Duration = Duration::from_secs(30);
-const INTERVAL_CALLS: f64 = 500.0;
-const INTERVAL_PAUSES: u32 = 20;
-/// Where the rate starts after a refusal, as a share of the likely one, and where it is an interval later.
-const START: f64 = 0.97;
-const PASSED: f64 = 1.01;
-/// How steeply it rises from there: while little is known, and once the interval is this many times the first one.
-const SEARCH: f64 = 3.0;
-const GROWTH: f64 = 1.5;
-const KNOWN: u32 = 3;
-/// How near the likely rate a refusal must come, and leave it, to confirm it.
-const CONFIRMED: f64 = 0.8;
-/// How much the rate that was refused counts against the one that was let through.
-const DOUBT: f64 = 0.3;
-/// What a rate that is refused soon is multiplied with.
-const DROP: f64 = 0.8;
-/// How long a rest is made up for afterwards.
-const REST: f64 = 0.5;
+/// What the first refusal is held against.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What is guessed at least after a first refusal, in calls a second: of a process that has just begun, the last second
+/// says little.
+const LEAST: f64 = 20.0;
 
 /// The allowed rate of one organization and sandbox, as far as it is known.
 #[derive(Debug, Default)]
@@ -61,52 +41,30 @@ pub(super) struct Rate {
     limit: Option<Limit>,
     /// Calls let go so far, those that were given back among them: no number is used twice.
     sent: u64,
-    /// When the calls of the last second were let go, while no limit is known.
-    recent: VecDeque<Instant>,
+    /// The calls of the last second, by number, and when they were let go, while no limit is known.
+    recent: VecDeque<(u64, Instant)>,
 }
 
-/// A call that was let go.
+/// A call that was let go, and how things stood then: its answer may come much later.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Go {
-    number: u64,
-    at: Instant,
-    /// How many were let go since the last rest, this one among them, and in what time.
-    spree: f64,
-    within: Duration,
+    pub(super) number: u64,
+    pub(super) at: Instant,
+    pub(super) then: Then,
 }
 
-#[derive(Debug)]
-struct Limit {
-    /// What is likely the allowed rate, in calls a second.
-    likely: f64,
-    /// When the last call was let go that is known to have been refused.
-    refused: Instant,
-    /// The number of the last call let go before the pause.
-    last: u64,
-    /// The end of the pause after the refusal.
-    resumes: Instant,
-    paused: Duration,
-    /// How much use takes the rate back to [`Limit::likely`].
-    interval: Duration,
-    /// How steeply the rate rises once it has passed [`Limit::likely`].
-    steep: f64,
-    /// Use since the pause: time in which not every call could go at once.
-    used: Duration,
-    /// Calls that may go now.
-    level: f64,
-    /// How many calls may go at once after a rest, at most.
-    burst: f64,
+/// How a limit stood when a call was let go.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Then {
+    /// Calls a second.
+    pub(super) rate: f64,
+    /// Use since the pause.
+    pub(super) used: Duration,
     /// Calls given back since the pause.
-    unmade: u64,
-    /// Calls let go since the last rest, and when that ended.
-    spree: f64,
-    spree_since: Instant,
-    /// Up to when `level` and `used` are counted.
-    counted: Instant,
-    /// Refusals in a row with nothing let through in between.
-    fruitless: u32,
-    /// The rate that is never exceeded.
-    ceiling: f64,
+    pub(super) unmade: u64,
+    /// How many were let go since the last rest, this one among them, and in what time.
+    pub(super) spree: f64,
+    pub(super) within: Duration,
 }
 
 /// A limit that the platform's documentation states.
@@ -129,38 +87,35 @@ impl Rate {
 
     /// Lets a call go, or says when to ask again.
     pub(super) fn take(&mut self, now: Instant) -> Result<Go, Instant> {
-        let (mut spree, mut within) = (0.0, Duration::ZERO);
-        if let Some(limit) = &mut self.limit {
-            limit.take(now)?;
-            spree = limit.spree;
-            within = now.saturating_duration_since(limit.spree_since);
+        let number = self.sent + 1;
+        let then = if let Some(limit) = &mut self.limit {
+            limit.take(now)?
         } else {
-            self.recent.push_back(now);
-            while let Some(first) = self.recent.front()
-                && *first + Duration::from_secs(1) < now
+            self.recent.push_back((number, now));
+            while let Some((_, first)) = self.recent.front()
+                && *first + SECOND < now
             {
                 self.recent.pop_front();
             }
-        }
-        self.sent += 1;
+            Then::default()
+        };
+        self.sent = number;
         Ok(Go {
-            number: self.sent,
+            number,
             at: now,
-            spree,
-            within,
+            then,
         })
     }
 
     /// A call that was let go is not made.
     pub(super) fn give_back(&mut self, go: Go, now: Instant) {
         let Some(limit) = &mut self.limit else {
-            self.recent.pop_back();
+            self.recent.retain(|(number, _)| *number != go.number);
             return;
         };
         // Of what was let go before a refusal nothing is left over: the platform had no room for it.
         if go.number > limit.last {
-            limit.advance(now);
-            limit.give_back();
+            limit.give_back(now);
         }
     }
 
@@ -193,13 +148,16 @@ impl Rate {
     /// The platform refused a call. Says whether that is news: calls already on their way when the first
     /// of them was refused only lengthen the pause.
     pub(super) fn refused(&mut self, go: Go, retry_after: Option<Duration>, now: Instant) -> bool {
+        // A pause of nothing is no leave to hurry.
+        let retry_after = retry_after.filter(|pause| !pause.is_zero());
         let Some(limit) = &mut self.limit else {
-            let second = |at: &&Instant| **at <= go.at && **at + Duration::from_secs(1) >= go.at;
-            let recent = self.recent.iter().filter(second).count().saturating_sub(1);
-            let likely = f64::from(u32::try_from(recent).unwrap_or(u32::MAX)).max(1.0);
+            let before =
+                |(number, at): &&(u64, Instant)| *number < go.number && *at + SECOND >= go.at;
+            let recent = self.recent.iter().filter(before).count();
+            let likely = f64::from(u32::try_from(recent).unwrap_or(u32::MAX)).max(LEAST);
             self.recent = VecDeque::new();
             let pause = retry_after.unwrap_or(PAUSE);
-            self.limit = Some(Limit::guessed(likely, go.at, self.sent, pause, now));
+            self.limit = Some(Limit::guessed(likely, go, self.sent, pause, now));
             return true;
         };
         if go.number <= limit.last {
@@ -228,190 +186,6 @@ impl Rate {
     pub(super) fn paused(&self, now: Instant) -> Option<Instant> {
         let limit = self.limit.as_ref()?;
         (now < limit.resumes).then_some(limit.resumes)
-    }
-}
-
-impl Limit {
-    fn guessed(likely: f64, refused: Instant, last: u64, pause: Duration, now: Instant) -> Self {
-        let mut limit = Self {
-            likely,
-            refused,
-            last,
-            resumes: now,
-            paused: Duration::ZERO,
-            interval: INTERVAL_MIN,
-            steep: SEARCH,
-            used: Duration::ZERO,
-            level: 0.0,
-            burst: f64::INFINITY,
-            unmade: 0,
-            spree: 0.0,
-            spree_since: now,
-            counted: now,
-            fruitless: 1,
-            ceiling: CEILING,
-        };
-        limit.pause(now, pause);
-        limit
-    }
-
-    fn documented(pace: Pace, now: Instant) -> Self {
-        Self {
-            likely: pace.per_second,
-            refused: now,
-            last: 0,
-            resumes: now,
-            paused: Duration::ZERO,
-            interval: INTERVAL,
-            steep: GROWTH,
-            used: Duration::ZERO,
-            level: pace.at_once,
-            burst: pace.at_once,
-            unmade: 0,
-            spree: 0.0,
-            spree_since: now,
-            counted: now,
-            fruitless: 0,
-            ceiling: pace.per_second,
-        }
-    }
-
-    fn take(&mut self, now: Instant) -> Result<(), Instant> {
-        if now < self.resumes {
-            return Err(self.resumes);
-        }
-        self.advance(now);
-        if self.level < 1.0 {
-            let missing = (1.0 - self.level) / self.rate();
-            // Rounded up: asked again a moment early, it would be in vain.
-            return Err(now + Duration::from_secs_f64(missing) + Duration::from_micros(1));
-        }
-        self.level -= 1.0;
-        self.spree += 1.0;
-        Ok(())
-    }
-
-    fn rate(&self) -> f64 {
-        let progress = self.used.div_duration_f64(self.interval);
-        let factor = if progress <= 1.0 {
-            START + (PASSED - START) * progress
-        } else {
-            let beyond = (progress - 1.0).min(32.0);
-            PASSED * self.steep.powf(beyond + beyond * beyond)
-        };
-        (self.likely * factor).clamp(FLOOR, self.ceiling)
-    }
-
-    fn capacity(&self) -> f64 {
-        (self.likely * REST).min(self.burst).max(1.0)
-    }
-
-    /// Counts the time up to `now`.
-    fn advance(&mut self, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.counted);
-        if elapsed.is_zero() {
-            return;
-        }
-        let (rate, capacity) = (self.rate(), self.capacity());
-        let filled = self.level + elapsed.as_secs_f64() * rate;
-        let rest = Duration::from_secs_f64(((filled - capacity).max(0.0) / rate).min(1e6));
-        self.level = filled.min(capacity);
-        let active = now.saturating_duration_since(self.resumes.max(self.counted));
-        self.used += active.saturating_sub(rest);
-        self.counted = now;
-        if !rest.is_zero() {
-            self.spree = 0.0;
-            self.spree_since = now;
-        }
-    }
-
-    /// One call more may go. If there is no room for it, the time it took to come was a rest.
-    fn give_back(&mut self) {
-        let filled = self.level + 1.0;
-        let rest = (filled - self.capacity()).max(0.0) / self.rate();
-        self.used = self.used.saturating_sub(Duration::from_secs_f64(rest));
-        self.level = filled.min(self.capacity());
-        self.spree = (self.spree - 1.0).max(0.0);
-        self.unmade += 1;
-    }
-
-    fn pause(&mut self, now: Instant, pause: Duration) {
-        if now + pause > self.resumes {
-            self.resumes = now + pause;
-            self.paused = self.resumes.saturating_duration_since(self.refused);
-            self.spree_since = self.resumes;
-        }
-    }
-
-    fn refuse(&mut self, go: Go, sent: u64, retry_after: Option<Duration>, now: Instant) {
-        self.advance(now);
-        let rate = self.rate();
-        let before = |from: Instant| {
-            go.at
-                .saturating_duration_since(from)
-                .as_secs_f64()
-                .max(1e-3)
-        };
-        let passed = (go.number - self.last - 1).saturating_sub(self.unmade);
-        let passed = f64::from(u32::try_from(passed).unwrap_or(u32::MAX));
-        // The platform lets no less through than this: it came in since the last refusal.
-        let proven = passed / before(self.refused);
-        let progress = self.used.div_duration_f64(self.interval);
-        let early = progress < 0.5;
-        // So many at once that what was saved up explains it, and saving up less helps.
-        let burst = ((go.spree - 1.0) * DROP).max(1.0);
-        let in_a_burst =
-            go.within.as_secs_f64() * rate < 0.5 * go.spree && burst < 0.9 * self.capacity();
-        if in_a_burst {
-            self.burst = burst;
-        }
-        let likely = if in_a_burst {
-            proven.max(0.9 * self.likely.min(rate))
-        } else if early {
-            proven.max(rate * DROP)
-        } else {
-            // A pause longer than the platform saves calls up for is not to be counted.
-            let saved = self.capacity().min(rate * self.paused.as_secs_f64());
-            let used = self.used.as_secs_f64().max(1e-3);
-            let proven = proven.max((passed - saved) / used).min(rate);
-            proven.powf(1.0 - DOUBT) * rate.powf(DOUBT)
-        };
-        // A refusal well below the rate that was proven before says that this one is not known yet.
-        let confirmed = progress > CONFIRMED && likely > CONFIRMED * self.likely;
-        self.likely = likely.clamp(FLOOR, self.ceiling);
-        let pause = retry_after.unwrap_or_else(|| {
-            PAUSE
-                .saturating_mul(2_u32.saturating_pow(self.fruitless))
-                .min(PAUSE_MAX)
-        });
-        let span = |time: Duration, calls: f64, pauses: u32| {
-            time.max(Duration::from_secs_f64(calls / self.likely))
-                .max(pause.saturating_mul(pauses))
-        };
-        let (shortest, longest) = (
-            span(INTERVAL_MIN, INTERVAL_MIN_CALLS, INTERVAL_MIN_PAUSES),
-            span(INTERVAL, INTERVAL_CALLS, INTERVAL_PAUSES),
-        );
-        let interval = match (early, confirmed) {
-            (true, _) => self.interval / 2,
-            (_, true) => self.interval * 3,
-            _ => self.interval,
-        };
-        self.interval = interval.clamp(shortest, longest);
-        self.steep = if self.interval > shortest * KNOWN {
-            GROWTH
-        } else {
-            SEARCH
-        };
-        self.fruitless = self.fruitless.saturating_add(1);
-        self.refused = go.at;
-        self.last = sent;
-        self.resumes = now;
-        self.pause(now, pause);
-        self.used = Duration::ZERO;
-        self.level = 0.0;
-        self.unmade = 0;
-        self.spree = 0.0;
     }
 }
 

@@ -75,7 +75,7 @@ impl Drop for Ticket {
             let mut state = self.budget.state();
             // Its turn came, and nothing was left to ask for.
             if let Some(name) = self.name.as_ref().filter(|_| held.len() == self.calls) {
-                state.waits.over(name);
+                state.delays.over(name);
             }
             let now = Instant::now();
             held.drain(..).for_each(|go| state.rate.give_back(go, now));
@@ -108,7 +108,7 @@ impl Leave {
             matches!(result, Err(error) if matches!(error.class, Class::Throttled { .. }));
         self.budget.answered(self.go, result);
         if let Some(name) = self.name.filter(|_| !refused) {
-            self.budget.state().waits.over(&name);
+            self.budget.state().delays.over(&name);
         }
     }
 }
