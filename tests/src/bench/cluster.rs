@@ -84,9 +84,19 @@ impl Cluster {
 
     /// Whether kube-apiserver has answered lists of all these since it was started, to the end of their pages.
     pub async fn has_listed(&self, plurals: [&str; 2]) -> Result<bool> {
+        Ok(have_been_listed(&self.metrics().await?, plurals))
+    }
+
+    /// Requests so far that write what the operator may write, whether they changed something or not: our resources,
+    /// Events and Secrets. Leases are left out, they are renewed by the clock.
+    pub async fn writes(&self) -> Result<u64> {
+        Ok(writes_in(&self.metrics().await?))
+    }
+
+    async fn metrics(&self) -> Result<String> {
         let url = format!("{}/metrics", self.url);
         let answer = self.client.get(url).send().await?.error_for_status()?;
-        Ok(have_been_listed(&answer.text().await?, plurals))
+        Ok(answer.text().await?)
     }
 
     /// Follows a kind from now on.
@@ -105,10 +115,10 @@ impl Cluster {
         let (items, version) = self.list(plural).await?;
         let states = items.iter().map(|item| (name(item), State::of(item)));
         let url = format!(
-            "{}{API}/{plural}?watch=true&resourceVersion={version}&timeoutSeconds=3600",
+            "{}{API}/{plural}?watch=true&resourceVersion={version}&timeoutSeconds=1800",
             self.url
         );
-        // The client's own limit is for calls that end.
+        // The client's own limit is for calls that end; the server is to end this one first.
         let request = self.client.get(url).timeout(Duration::from_hours(1));
         let answer = request.send().await?.error_for_status()?;
         Ok((states.collect(), answer))
@@ -122,6 +132,7 @@ fn have_been_listed(metrics: &str, plurals: [&str; 2]) -> bool {
             line.starts_with(&format!("{metric}{{"))
                 && line.contains(&format!("verb=\"{verb}\""))
                 && line.contains(&format!("resource=\"{plural}\""))
+                && (verb == "WATCH" || line.contains("code=\"200\""))
                 && !line.ends_with(" 0")
         })
     };
@@ -129,6 +140,22 @@ fn have_been_listed(metrics: &str, plurals: [&str; 2]) -> bool {
         counts("apiserver_request_total", "LIST", plural)
             && counts("apiserver_longrunning_requests", "WATCH", plural)
     })
+}
+
+fn writes_in(metrics: &str) -> u64 {
+    let is_one_of = |line: &str, label: &str, values: &[&str]| {
+        values
+            .iter()
+            .any(|value| line.contains(&format!("{label}=\"{value}\"")))
+    };
+    let verbs = ["POST", "PUT", "PATCH", "APPLY", "DELETE"];
+    let resources = [SOURCES, DATAFLOWS, "events", "secrets"];
+    metrics
+        .lines()
+        .filter(|line| line.starts_with("apiserver_request_total{"))
+        .filter(|line| is_one_of(line, "verb", &verbs) && is_one_of(line, "resource", &resources))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+        .sum()
 }
 
 /// How far a resource is.
@@ -287,6 +314,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn requests_that_write_count_whether_they_change_anything_or_not() {
+        let line = |verb: &str, resource: &str, count: u32| {
+            format!(
+                "apiserver_request_total{{code=\"200\",resource=\"{resource}\",verb=\"{verb}\"}} {count}\n"
+            )
+        };
+        let metrics = [
+            line("PATCH", DATAFLOWS, 1),
+            line("APPLY", SOURCES, 2),
+            line("POST", "events", 4),
+            line("PUT", "leases", 8),
+            line("GET", DATAFLOWS, 16),
+        ];
+        assert_eq!(writes_in(&metrics.concat()), 7);
+    }
+
+    #[test]
     fn what_is_watched_without_a_list_has_not_been_listed() {
         let line = |metric: &str, verb: &str, plural: &str, count: u32| {
             format!("{metric}{{code=\"200\",resource=\"{plural}\",verb=\"{verb}\"}} {count}\n")
@@ -302,5 +346,7 @@ mod tests {
         assert!(!have_been_listed(&of(0, 1).concat(), both));
         assert!(!have_been_listed(&of(2, 0).concat(), both));
         assert!(!have_been_listed(&of(2, 1)[0], both));
+        let refused = of(2, 1).concat().replace("200", "403");
+        assert!(!have_been_listed(&refused, both));
     }
 }

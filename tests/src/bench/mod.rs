@@ -25,7 +25,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
@@ -56,6 +56,9 @@ pub struct BenchArgs {
     /// Calls a second that the platform allows in fleet.
     #[arg(long, default_value_t = 50.0)]
     rate: f64,
+    /// Milliseconds that each call takes in fleet.
+    #[arg(long, value_name = "MS", default_value_t = 100)]
+    latency: u64,
     /// Also write the figures here, with every sample.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -88,6 +91,16 @@ enum Scenario {
 /// Measures, tells the progress, and prints the table.
 pub async fn run(args: BenchArgs) -> Result<()> {
     let story = Story::told();
+    let wants = |scenario| args.scenarios.is_empty() || args.scenarios.contains(&scenario);
+    ensure!(
+        args.sizes.iter().all(|size| *size > 0),
+        "--sizes 0: nothing stands there; `startup` tells what the operator has resident then"
+    );
+    let drawn = [Scenario::Steady, Scenario::Restart, Scenario::Memory];
+    ensure!(
+        args.plot.is_none() || (args.sizes.len() > 1 && drawn.into_iter().all(wants)),
+        "--plot draws steady, restart and memory at two sizes at least"
+    );
     let operator = if let Some(operator) = args.operator {
         operator
     } else {
@@ -100,21 +113,46 @@ pub async fn run(args: BenchArgs) -> Result<()> {
         sizes: args.sizes,
         fleet: args.fleet,
         rate: args.rate,
+        latency: args.latency,
         story,
     };
-    let wants = |scenario| args.scenarios.is_empty() || args.scenarios.contains(&scenario);
     let mut figures: Vec<Figure> = Vec::new();
+    let measured = measure(&plan, wants, &mut figures).await;
+    // What was measured before something failed is told all the same.
+    println!("\n{}", table(&figures));
+    if let Some(path) = args.json {
+        let figures: Vec<_> = figures.iter().map(Figure::json).collect();
+        let command: Vec<String> = std::env::args().skip(1).collect();
+        let told = json!({
+            "machine": usage::machine(), "command": command.join(" "), "figures": figures,
+        });
+        write(&path, &serde_json::to_string_pretty(&told)?)?;
+    }
+    measured?;
+    if let Some(path) = args.plot {
+        write(&path, &plot::svg(&figures)?)?;
+    }
+    Ok(())
+}
+
+async fn measure(
+    plan: &Plan,
+    wants: impl Fn(Scenario) -> bool,
+    figures: &mut Vec<Figure>,
+) -> Result<()> {
+    let story = plan.story;
+    story.step(&usage::machine());
     if wants(Scenario::Startup) {
         story.step("startup");
-        figures.extend(startup::measure(&plan).await?);
+        figures.extend(startup::measure(plan).await?);
     }
     if wants(Scenario::Latency) {
         story.step("latency");
-        figures.extend(latency::measure(&plan).await?);
+        figures.extend(latency::measure(plan).await?);
     }
     if wants(Scenario::Fleet) {
         story.step("fleet");
-        figures.extend(fleet::measure(&plan).await?);
+        figures.extend(fleet::measure(plan).await?);
     }
     let parts = [
         (Scenario::Steady, scale::Part::Steady),
@@ -126,18 +164,7 @@ pub async fn run(args: BenchArgs) -> Result<()> {
     let parts: Vec<scale::Part> = parts.map(|(_, part)| part).collect();
     if !parts.is_empty() {
         story.step("many that stand");
-        figures.extend(scale::measure(&plan, &parts).await?);
-    }
-    println!("\n{}", table(&figures));
-    if let Some(path) = args.json {
-        let figures: Vec<_> = figures.iter().map(Figure::json).collect();
-        write(
-            &path,
-            &serde_json::to_string_pretty(&json!({"figures": figures}))?,
-        )?;
-    }
-    if let Some(path) = args.plot {
-        write(&path, &plot::svg(&figures)?)?;
+        scale::measure(plan, &parts, figures).await?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -22,10 +22,16 @@ const LOOK: Duration = Duration::from_millis(200);
 const QUIET: Duration = Duration::from_secs(4);
 /// Counts what the operator has looked at.
 pub const RECONCILES: &str = "controller_runtime_reconcile_total";
+const IN_LINE: &str = "workqueue_depth";
+const UNDER_WAY: &str = "controller_runtime_active_workers";
 /// Longer than kube-apiserver is away: an operator that loses its lease ends, and a fresh one would be measured.
 const LEASE: Duration = Duration::from_secs(90);
+/// It is renewed as often as by default, which a longer lease alone would change.
+const RENEWED: &str = "--retry-period=2s";
+/// A call that is made after a resource is Ready belongs to it if it comes so soon.
+const AFTERMATH: Duration = Duration::from_secs(1);
 /// Resources that are applied before the platform is held against them.
-const BATCH: usize = 1_000;
+pub const BATCH: usize = 1_000;
 
 /// A running stack with nothing in it but the credential.
 #[derive(Debug)]
@@ -56,9 +62,10 @@ impl Calls {
         self.0.values().sum()
     }
 
-    /// How many of those a drift check makes.
+    /// How many a drift check makes: all, but those for runs, which have an interval of their own. What a check has
+    /// somebody read one by one is its own, too.
     pub fn of_checks(&self) -> u64 {
-        self.sum(|operation| operation.ends_with("list") && operation != "runs.list")
+        self.sum(|operation| operation != "runs.list")
     }
 
     /// How many that change something.
@@ -77,7 +84,8 @@ impl Site {
     /// Starts it; the platform answers at once, knows no limit and enables flows at once.
     pub async fn start(operator: &Path, operator_args: &[&str]) -> Result<Self> {
         let mut options = StackOptions::new(operator);
-        options.operator_args = operator_args.iter().map(Into::into).collect();
+        let args = operator_args.iter().chain([&RENEWED]);
+        options.operator_args = args.map(Into::into).collect();
         options.emulator.inlet_delay = Duration::ZERO;
         options.lease = LEASE;
         options.control_plane.apiserver_args = UNPACED.map(str::to_owned).to_vec();
@@ -87,6 +95,17 @@ impl Site {
             cluster.apply(&[manifest]).await?;
         }
         Ok(Self { stack, cluster })
+    }
+
+    /// The operator's process, which must not be another one than before.
+    pub fn same_operator(&self, pid: u32) -> Result<u32> {
+        let now = self.stack.operator().pid();
+        ensure!(
+            now == pid,
+            "the operator ended while it was measured: {}",
+            self.stack.operator().log_tail()
+        );
+        Ok(now)
     }
 
     /// Ends it kindly.
@@ -105,6 +124,12 @@ impl Site {
     pub async fn calls(&self) -> Result<Calls> {
         let counts = self.stack.emulator().get("/_emulator/counts").await?;
         Ok(Calls::of(&counts))
+    }
+
+    /// The calls since [`Site::forget_calls`], those among them that come just after what was waited for.
+    pub async fn calls_with_their_aftermath(&self) -> Result<Calls> {
+        sleep(AFTERMATH).await;
+        self.calls().await
     }
 
     /// Counts anew.
@@ -167,8 +192,13 @@ impl Site {
 
     /// Waits until a drift check has begun since [`Site::forget_calls`].
     pub async fn until_the_first_check(&self, limit: Duration) -> Result<()> {
+        self.until_another_call_of_a_check(0.0, limit).await
+    }
+
+    /// Waits until there are more calls of drift checks than these.
+    pub async fn until_another_call_of_a_check(&self, seen: f64, limit: Duration) -> Result<()> {
         let deadline = Instant::now() + limit;
-        while self.calls().await?.of_checks() == 0 {
+        while self.calls().await?.of_checks() as f64 <= seen {
             ensure!(Instant::now() < deadline, "no drift check has begun");
             sleep(LOOK).await;
         }
@@ -192,23 +222,51 @@ impl Site {
         }
     }
 
+    /// Waits until no call has been made for so long.
+    pub async fn until_no_call_for(&self, quiet: Duration, limit: Duration) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        let mut seen = (self.calls().await?, Instant::now());
+        while seen.1.elapsed() < quiet {
+            ensure!(Instant::now() < deadline, "the calls do not end");
+            sleep(LOOK).await;
+            let calls = self.calls().await?;
+            if calls != seen.0 {
+                seen = (calls, Instant::now());
+            }
+        }
+        Ok(())
+    }
+
     /// A number of the operator's metrics, summed over its labels; 0: it is not there.
-    pub async fn metric(&self, name: &str) -> Result<f64> {
+    async fn metric(&self, name: &str) -> Result<f64> {
         let text = self.stack.metrics().await?;
         Ok(sum_of(&text, name))
     }
 
-    /// Waits until a metric is that large.
-    pub async fn until_metric(&self, name: &str, least: f64, limit: Duration) -> Result<()> {
+    /// Waits until something has been reconciled since the start.
+    pub async fn until_a_reconcile(&self, limit: Duration) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        // A process that starts does not answer yet.
+        while self.metric(RECONCILES).await.unwrap_or_default() < 1.0 {
+            ensure!(Instant::now() < deadline, "nothing is reconciled");
+            sleep(Duration::from_millis(2)).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until each of so many resources has been reconciled since the start, and none is in line; how many
+    /// reconciles there were beyond one each.
+    pub async fn until_each_was_looked_at(&self, resources: f64, limit: Duration) -> Result<f64> {
         let deadline = Instant::now() + limit;
         loop {
-            // A process that starts does not answer yet.
-            let is = self.metric(name).await.unwrap_or_default();
-            if is >= least {
-                return Ok(());
+            let text = self.stack.metrics().await.unwrap_or_default();
+            let done = sum_of(&text, RECONCILES);
+            let at_rest = [IN_LINE, UNDER_WAY].map(|name| sum_of(&text, name)) == [0.0, 0.0];
+            if done >= resources && at_rest {
+                return Ok(done - resources);
             }
             if Instant::now() > deadline {
-                bail!("{name} is {is}, not {least}");
+                bail!("{done} reconciles of {resources}");
             }
             sleep(Duration::from_millis(20)).await;
         }
@@ -217,7 +275,7 @@ impl Site {
     /// Starts kube-apiserver anew and waits until the operator has listed all there is, and has looked at what that
     /// brought.
     pub async fn relist(&mut self, limit: Duration) -> Result<()> {
-        let deaths = self.stack.operator().deaths();
+        let pid = self.stack.operator().pid();
         self.stack.control_plane_mut().restart_apiserver().await?;
         let deadline = Instant::now() + limit;
         // Of a process that has just started: only the operator lists.
@@ -237,28 +295,15 @@ impl Site {
             );
             sleep(LOOK).await;
         }
-        let deaths = self.stack.operator().deaths() - deaths;
-        ensure!(deaths == 0, "the operator has ended {deaths} times");
+        self.same_operator(pid)?;
         Ok(())
     }
 
-    /// The versions of all our resources: equal if nothing was written.
-    pub async fn versions(&self) -> Result<BTreeMap<String, String>> {
-        let mut versions = BTreeMap::new();
-        for plural in [SOURCES, DATAFLOWS] {
-            for item in self.cluster.list(plural).await?.0 {
-                let of = |name| item["metadata"][name].as_str().map(str::to_owned);
-                let (uid, version) = of("uid").zip(of("resourceVersion")).context("no uid")?;
-                versions.insert(uid, version);
-            }
-        }
-        Ok(versions)
-    }
-
-    /// Ends the operator kindly and starts it anew; when that was.
+    /// Ends the operator kindly, counts calls anew and starts it anew; when that was.
     pub async fn restart(&self) -> Result<Instant> {
         let operator = self.stack.operator();
         operator.stop(Duration::from_mins(1)).await?;
+        self.forget_calls().await?;
         let begun = Instant::now();
         operator.start_now()?;
         Ok(begun)
@@ -295,7 +340,7 @@ mod tests {
         }));
         assert_eq!(
             (calls.total(), calls.of_checks(), calls.writes()),
-            (10, 2, 2)
+            (10, 5, 2)
         );
     }
 

@@ -44,21 +44,42 @@ fn memory_of(status: &str) -> Option<Memory> {
     })
 }
 
-/// The time all cores have spent on the process since it started, in itself and in the kernel.
+/// The time all cores have spent on the threads that the process has now, in themselves and in the kernel. To the
+/// nanosecond: the ticks of `/proc/PID/stat` are as long as what an idle minute takes.
 pub fn cpu(pid: u32) -> Result<Duration> {
-    let path = format!("/proc/{pid}/stat");
-    let stat = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-    let ticks = ticks_of(&stat).with_context(|| format!("{path} does not say how long it ran"))?;
-    Ok(Duration::from_secs_f64(
-        ticks / rustix::param::clock_ticks_per_second() as f64,
-    ))
+    let path = format!("/proc/{pid}/task");
+    let tasks = fs::read_dir(&path).with_context(|| format!("cannot read {path}"))?;
+    let mut spent = Duration::ZERO;
+    for task in tasks {
+        // A thread may end meanwhile.
+        let Ok(stat) = fs::read_to_string(task?.path().join("schedstat")) else {
+            continue;
+        };
+        spent += on_cpu(&stat).with_context(|| format!("{path} does not say how long it ran"))?;
+    }
+    Ok(spent)
 }
 
-/// Fields 14 and 15. The second is the program's name in parentheses, which may hold blanks itself.
-fn ticks_of(stat: &str) -> Option<f64> {
-    let (_, fields) = stat.rsplit_once(") ")?;
-    let mut times = fields.split(' ').skip(11).map(str::parse::<f64>);
-    Some(times.next()?.ok()? + times.next()?.ok()?)
+/// The first field: nanoseconds on a processor.
+fn on_cpu(schedstat: &str) -> Option<Duration> {
+    let nanos = schedstat.split_whitespace().next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanos))
+}
+
+/// The machine, for whoever reads the figures elsewhere: processor, cores, kernel.
+pub fn machine() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let info = read("/proc/cpuinfo");
+    let model = info.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        (name.trim() == "model name").then(|| value.trim().to_owned())
+    });
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    format!(
+        "{cores} cores of {}, Linux {}",
+        model.as_deref().unwrap_or("an unnamed processor"),
+        read("/proc/sys/kernel/osrelease").trim()
+    )
 }
 
 #[cfg(test)]
@@ -73,14 +94,15 @@ mod tests {
             (memory.resident, memory.anonymous, memory.peak),
             (1.024, 0.512, 2.048)
         );
-        let stat = "7 (a (b) c) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20 0";
-        assert_eq!(ticks_of(stat), Some(300.0));
+        assert_eq!(on_cpu("1500 70 3\n"), Some(Duration::from_nanos(1500)));
     }
 
     #[test]
     fn this_process_has_memory_and_has_run() {
         let own = std::process::id();
         assert!(memory(own).unwrap().peak > 1.0);
-        assert!(cpu(own).unwrap() < Duration::from_hours(1));
+        let spent = cpu(own).unwrap();
+        assert!(Duration::ZERO < spent && spent < Duration::from_hours(1));
+        assert!(machine().contains("Linux"));
     }
 }

@@ -33,7 +33,7 @@ pub async fn measure(plan: &Plan) -> Result<Vec<Figure>> {
             let took = site.time_one(next(), LIMIT).await?.as_secs_f64() * 1e3;
             millis.push(took);
             ratios.push(took / (ROUND_TRIPS * latency as f64));
-            calls.push(site.calls().await?.total() as f64);
+            calls.push(site.calls_with_their_aftermath().await?.total() as f64);
         }
         let told = format!("one dataflow, {latency} ms a call");
         plan.story.step(&format!("{told}: {millis:.0?} ms"));
@@ -64,7 +64,7 @@ pub async fn measure(plan: &Plan) -> Result<Vec<Figure>> {
         site.forget_calls().await?;
         let took = site.time_one(next(), LIMIT).await?;
         over.push(took.as_secs_f64() - INLET_MS as f64 / 1e3);
-        calls.push(site.calls().await?.total() as f64);
+        calls.push(site.calls_with_their_aftermath().await?.total() as f64);
     }
     plan.story.step(&format!(
         "behind an inlet that takes 6 s: {over:.2?} s more"

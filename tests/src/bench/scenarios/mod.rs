@@ -22,6 +22,8 @@ pub struct Plan {
     pub fleet: usize,
     /// Calls a second that the platform allows there.
     pub rate: f64,
+    /// Milliseconds of each call there.
+    pub latency: u64,
     /// Who is told what happens.
     pub story: Story,
 }

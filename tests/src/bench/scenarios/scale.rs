@@ -1,21 +1,24 @@
 //! What dataflows cost once they stand, by their number: memory, a drift check, a restart, and an edit while a check is
 //! under way. Bringing them up is most of the work, so all of it is measured on the same ones.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::{LIMIT, Plan};
 use crate::bench::{
     cluster::DATAFLOWS,
     figure::{Figure, Unit},
-    site::{RECONCILES, Site, weather},
+    site::{BATCH, Site, weather},
     usage,
 };
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 /// The operator's own intervals are ten times as long: what is measured of them is an hour in six minutes.
 const ARGS: [&str; 2] = ["--drift-interval=60s", "--runs-interval=30s"];
 const PACE: f64 = 10.0;
+/// How long a process is watched that has nothing to do but to keep its lease and its connections.
+const IDLE: Duration = Duration::from_secs(8);
+/// No call for so long: neither a check nor a look at runs is under way.
+const NO_CALL: Duration = Duration::from_secs(2);
 /// Milliseconds of each call while edits are timed: a check then lasts, and an edit costs what it would.
 const LATENCY: u64 = 100;
 
@@ -32,19 +35,22 @@ pub enum Part {
     EditUnderLoad,
 }
 
-/// The figures at each size.
-pub async fn measure(plan: &Plan, parts: &[Part]) -> Result<Vec<Figure>> {
+/// The figures at each size, added as they come: it takes long until all are there.
+pub async fn measure(plan: &Plan, parts: &[Part], figures: &mut Vec<Figure>) -> Result<()> {
     let wants = |part| parts.contains(&part);
-    let mut figures = Vec::new();
     for size in &plan.sizes {
         let mut site = Site::start(&plan.operator, &ARGS).await?;
         let begun = Instant::now();
-        site.stand_up(0..*size, LIMIT).await?;
-        let took = begun.elapsed();
-        plan.story.step(&format!(
-            "{size} dataflows with their sources stand after {took:.0?}"
-        ));
-        let made = usage::memory(site.stack.operator().pid())?.peak;
+        let pid = site.stack.operator().pid();
+        for from in (0..*size).step_by(BATCH) {
+            let to = (from + BATCH).min(*size);
+            site.stand_up(from..to, LIMIT).await?;
+            let took = begun.elapsed();
+            plan.story.step(&format!(
+                "{to} dataflows with their sources stand after {took:.0?}"
+            ));
+        }
+        let made = usage::memory(site.same_operator(pid)?)?.peak;
         let here = Here {
             plan,
             site: &site,
@@ -53,7 +59,7 @@ pub async fn measure(plan: &Plan, parts: &[Part]) -> Result<Vec<Figure>> {
         if wants(Part::Memory) {
             plan.story
                 .step(&format!("resident at most meanwhile: {made:.1} MB"));
-            let what = "peak while all are made at once";
+            let what = "peak while they are made, a thousand at a time";
             figures.push(here.figure("memory", what, Unit::Megabytes, &[made]));
         }
         if wants(Part::Steady) {
@@ -70,7 +76,7 @@ pub async fn measure(plan: &Plan, parts: &[Part]) -> Result<Vec<Figure>> {
         }
         site.end().await?;
     }
-    Ok(figures)
+    Ok(())
 }
 
 struct Here<'a> {
@@ -96,23 +102,34 @@ impl Here<'_> {
         // What follows the last creation is over with the first check.
         site.until_a_check_begins(LIMIT).await?;
         site.until_the_check_ends(LIMIT).await?;
-        let before = site.versions().await?;
-        let (mut calls, mut writes, mut cpu) = (Vec::new(), 0, Vec::new());
+        let [mut calls, mut an_hour, mut writes, mut written, mut cpu] = [const { Vec::new() }; 5];
         let pid = site.stack.operator().pid();
         site.until_a_check_begins(LIMIT).await?;
         for _ in 0..plan.runs {
-            // From one check to the next.
+            // From one check to the next, with the looks at runs in between.
             let (begun, spent) = (Instant::now(), usage::cpu(pid)?);
-            let of_check = site.until_the_check_ends(LIMIT).await?;
-            calls.push(of_check.of_checks() as f64);
-            writes += of_check.writes();
-            site.until_a_check_begins(LIMIT).await?;
-            let spent = usage::cpu(pid)?.saturating_sub(spent);
-            cpu.push(3600.0 * spent.as_secs_f64() / begun.elapsed().as_secs_f64() / PACE);
+            let requests = site.cluster.writes().await?;
+            let of_check = site.until_the_check_ends(LIMIT).await?.of_checks() as f64;
+            ensure!(
+                of_check >= self.calls_of_a_check() / 2.0,
+                "a drift check of {of_check} calls has not looked at everything"
+            );
+            calls.push(of_check);
+            let idle = self.idle(pid).await?;
+            site.until_another_call_of_a_check(of_check, LIMIT).await?;
+            let took = begun.elapsed().as_secs_f64();
+            let made = site.calls().await?;
+            let spent = usage::cpu(site.same_operator(pid)?)?.saturating_sub(spent);
+            an_hour.push(3600.0 * made.total() as f64 / took / PACE);
+            writes.push(made.writes() as f64);
+            written.push((site.cluster.writes().await? - requests) as f64);
+            // Checks and looks come ten times as often as by default; what a process costs by being there does not.
+            let looks = (spent.as_secs_f64() - idle * took).max(0.0);
+            cpu.push(3600.0 * (looks / took / PACE + idle));
+            site.forget_calls().await?;
         }
-        let written = changed(&before, &site.versions().await?);
         plan.story.step(&format!(
-            "a drift check: {calls:.0?} calls; {cpu:.1?} s of a processor an hour"
+            "a drift check: {calls:.0?} calls; {an_hour:.0?} calls and {cpu:.2?} s of a processor an hour"
         ));
         let share: Vec<f64> = cpu.iter().map(|seconds| seconds / 36.0).collect();
         Ok(vec![
@@ -120,12 +137,13 @@ impl Here<'_> {
                 .at_most(self.calls_of_a_check()),
             self.figure(
                 NAME,
-                "writes to the platform",
+                "calls an hour, looks at runs among them",
                 Unit::Count,
-                &[writes as f64],
-            )
-            .at_most(0.0),
-            self.figure(NAME, "resources written", Unit::Count, &[written as f64])
+                &an_hour,
+            ),
+            self.figure(NAME, "writes to the platform", Unit::Count, &writes)
+                .at_most(0.0),
+            self.figure(NAME, "writes to kube-apiserver", Unit::Count, &written)
                 .at_most(0.0),
             self.figure(NAME, "processor time an hour", Unit::Seconds, &cpu),
             self.figure(NAME, "of one core", Unit::Percent, &share)
@@ -133,22 +151,45 @@ impl Here<'_> {
         ])
     }
 
+    /// Seconds of a processor a second, while nothing is looked at.
+    async fn idle(&self, pid: u32) -> Result<f64> {
+        let site = self.site;
+        loop {
+            site.until_no_call_for(NO_CALL, LIMIT).await?;
+            let (calls, begun, spent) = (site.calls().await?, Instant::now(), usage::cpu(pid)?);
+            tokio::time::sleep(IDLE).await;
+            let spent = usage::cpu(pid)?.saturating_sub(spent);
+            let took = begun.elapsed();
+            if site.calls().await? == calls {
+                return Ok(spent.div_duration_f64(took));
+            }
+        }
+    }
+
     async fn restart(&self) -> Result<Vec<Figure>> {
         const NAME: &str = "restart";
         let Self { site, plan, .. } = self;
-        let (mut seconds, mut calls, mut writes, mut written) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let [
+            mut seconds,
+            mut again,
+            mut before_a_check,
+            mut calls,
+            mut writes,
+            mut written,
+        ] = [const { Vec::new() }; 6];
         for _ in 0..plan.runs {
             site.until_the_check_ends(LIMIT).await?;
-            let before = site.versions().await?;
-            site.forget_calls().await?;
-            seconds.push(self.start_anew().await?.as_secs_f64());
+            let requests = site.cluster.writes().await?;
+            let (took, more) = self.start_anew().await?;
+            seconds.push(took.as_secs_f64());
+            again.push(more);
+            before_a_check.push(site.calls().await?.of_checks() as f64);
             // The first check belongs to the start, though it comes at a time of its own.
             site.until_the_first_check(LIMIT).await?;
             let made = site.until_the_check_ends(LIMIT).await?;
-            calls.push(made.total() as f64);
+            calls.push(made.of_checks() as f64);
             writes.push(made.writes() as f64);
-            written.push(changed(&before, &site.versions().await?) as f64);
+            written.push((site.cluster.writes().await? - requests) as f64);
         }
         plan.story
             .step(&format!("restarted: {seconds:.1?} s, {calls:.0?} calls"));
@@ -160,26 +201,28 @@ impl Here<'_> {
                 Unit::Seconds,
                 &seconds,
             ),
+            self.figure(NAME, "reconciles beyond one each", Unit::Count, &again),
+            self.figure(NAME, "calls until then", Unit::Count, &before_a_check),
             self.figure(
                 NAME,
-                "calls, the first check among them",
+                "calls up to the end of the first check",
                 Unit::Count,
                 &calls,
             )
             .at_most(twice),
             self.figure(NAME, "writes to the platform", Unit::Count, &writes)
                 .at_most(0.0),
-            self.figure(NAME, "resources written", Unit::Count, &written)
+            self.figure(NAME, "writes to kube-apiserver", Unit::Count, &written)
                 .at_most(0.0),
         ])
     }
 
-    /// How long it takes from the start of the process until each resource was looked at.
-    async fn start_anew(&self) -> Result<Duration> {
+    /// How long it takes from the start of the process until each resource was looked at; reconciles beyond that.
+    async fn start_anew(&self) -> Result<(Duration, f64)> {
         let begun = self.site.restart().await?;
         let all = 2.0 * self.size as f64;
-        self.site.until_metric(RECONCILES, all, LIMIT).await?;
-        Ok(begun.elapsed())
+        let more = self.site.until_each_was_looked_at(all, LIMIT).await?;
+        Ok((begun.elapsed(), more))
     }
 
     async fn edit(&self) -> Result<Vec<Figure>> {
@@ -187,31 +230,51 @@ impl Here<'_> {
         let Self { site, plan, size } = self;
         site.platform(weather(LATENCY, None)).await?;
         let mut watch = site.cluster.watch(DATAFLOWS).await?;
-        let (mut idle, mut loaded) = (Vec::new(), Vec::new());
+        let [mut idle, mut in_turn, mut loaded] = [const { Vec::new() }; 3];
+        // A check must last longer than an edit to be under way all the time.
+        let lasts = self.calls_of_a_check() / 2.0 * LATENCY as f64 > 2e3;
         for run in 0..plan.runs {
             let number = run % size;
-            site.until_a_check_begins(LIMIT).await?;
-            let took = site
-                .time_edit(&mut watch, number, &format!("under load {run}"), LIMIT)
-                .await?;
-            loaded.push(took.as_secs_f64() * 1e3);
-            site.until_the_check_ends(LIMIT).await?;
+            if lasts {
+                site.until_a_check_begins(LIMIT).await?;
+                let took = site
+                    .time_edit(&mut watch, number, &format!("under load {run}"), LIMIT)
+                    .await?;
+                loaded.push(took.as_secs_f64() * 1e3);
+                let seen = site.calls().await?.of_checks() as f64;
+                site.until_another_call_of_a_check(seen, LIMIT).await?;
+                site.until_the_check_ends(LIMIT).await?;
+            }
+            site.until_no_call_for(NO_CALL, LIMIT).await?;
+            site.forget_calls().await?;
             let took = site
                 .time_edit(&mut watch, number, &format!("idle {run}"), LIMIT)
                 .await?;
-            idle.push(took.as_secs_f64() * 1e3);
+            let millis = took.as_secs_f64() * 1e3;
+            idle.push(millis);
+            let calls = site.calls_with_their_aftermath().await?.total();
+            in_turn.push(millis / (LATENCY * calls.max(1)) as f64);
         }
         plan.story.step(&format!(
             "an edit: {idle:.0?} ms, while a check runs {loaded:.0?} ms"
         ));
         let alone = self.figure(NAME, "an edit, idle", Unit::Millis, &idle);
         let ratios: Vec<f64> = loaded.iter().map(|it| it / alone.median()).collect();
-        Ok(vec![
+        let mut figures = vec![
             alone,
-            self.figure(NAME, "an edit during a drift check", Unit::Millis, &loaded),
-            self.figure(NAME, "the latter to the former", Unit::Ratio, &ratios)
-                .at_most(3.0),
-        ])
+            self.figure(
+                NAME,
+                "that, to its calls in sequence",
+                Unit::Ratio,
+                &in_turn,
+            ),
+        ];
+        if lasts {
+            figures.push(self.figure(NAME, "an edit during a drift check", Unit::Millis, &loaded));
+            let what = "the latter to an edit that is idle";
+            figures.push(self.figure(NAME, what, Unit::Ratio, &ratios).at_most(3.0));
+        }
+        Ok(figures)
     }
 }
 
@@ -264,10 +327,4 @@ async fn memory(plan: &Plan, site: &mut Site, count: usize) -> Result<Vec<Figure
         figure("of that, heap and stacks", &heap),
         figure("peak of the relist", &peak_relisted),
     ])
-}
-
-/// How many resources are not as they were.
-fn changed(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> usize {
-    let differs = |(uid, version): &(&String, &String)| after.get(*uid) != Some(*version);
-    before.iter().filter(differs).count()
 }

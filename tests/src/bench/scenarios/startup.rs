@@ -1,27 +1,34 @@
 //! How soon a process that starts does something, and how large it is.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use anyhow::Result;
 
 use super::{LIMIT, Plan};
 use crate::bench::{
     figure::{Figure, Unit},
-    site::{RECONCILES, Site},
+    site::Site,
     usage,
 };
 
 const NAME: &str = "startup";
+/// A process that is ready has done what it does at a start after this long.
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// The figures with one dataflow in the cluster.
 pub async fn measure(plan: &Plan) -> Result<Vec<Figure>> {
     let site = Site::start(&plan.operator, &[]).await?;
     let (mut millis, mut resident) = (Vec::new(), Vec::new());
-    resident.push(usage::memory(site.stack.operator().pid())?.resident);
+    for _ in 0..plan.runs {
+        site.restart().await?;
+        site.stack.operator_ready().await?;
+        tokio::time::sleep(SETTLED).await;
+        resident.push(usage::memory(site.stack.operator().pid())?.resident);
+    }
     site.time_one(0, LIMIT).await?;
     for _ in 0..plan.runs {
         let begun = site.restart().await?;
-        site.until_metric(RECONCILES, 1.0, LIMIT).await?;
+        site.until_a_reconcile(LIMIT).await?;
         millis.push(begun.elapsed().as_secs_f64() * 1e3);
     }
     site.end().await?;
