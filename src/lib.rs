@@ -19,8 +19,9 @@
 //!
 //! Dependencies point down: `resources <- plan <- controllers`, and `plan` names the bodies that
 //! `platform` sends. A condition reason is added in [`resources::conditions`] and given its words in
-//! [`plan::failure`]. A second kind of source is a new file beside
-//! [`resources::customer_io_source`] and a folder beside [`controllers::customer_io_source`].
+//! [`plan::failure`], or where it is found out. A second kind of source is a new file beside
+//! [`resources::customer_io_source`] and a folder beside [`controllers::customer_io_source`]; what else names
+//! the one there is, `docs/development.md` lists.
 
 mod bounded;
 pub mod clock;

@@ -150,12 +150,21 @@ impl Step {
         }
     }
 
-    /// Whether the step changes an object that stands.
+    /// Whether the step changes an object that stands in AEP. A webhook stands in Customer.io.
     pub fn changes(&self) -> bool {
-        matches!(
-            self,
-            Self::Patch { .. } | Self::UpdateMappingSet { .. } | Self::Act { .. }
-        )
+        match self {
+            Self::Patch { .. } | Self::UpdateMappingSet { .. } | Self::Act { .. } => true,
+            Self::Create { .. }
+            | Self::Delete { .. }
+            | Self::UpdateSubscription { .. }
+            | Self::LookUp { .. }
+            | Self::LookUpTitle { .. }
+            | Self::Read { .. }
+            | Self::FindUsers { .. }
+            | Self::Ask(_)
+            | Self::FindSubscription { .. }
+            | Self::SeeSubscription { .. } => false,
+        }
     }
 
     /// The object that a creation brought, as a listing would show it.
@@ -197,16 +206,21 @@ impl Step {
 
     /// Whether the step only looks.
     pub fn only_reads(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::LookUp { .. }
-                | Self::LookUpTitle { .. }
-                | Self::Read { .. }
-                | Self::FindUsers { .. }
-                | Self::Ask(_)
-                | Self::FindSubscription { .. }
-                | Self::SeeSubscription { .. }
-        )
+            | Self::LookUpTitle { .. }
+            | Self::Read { .. }
+            | Self::FindUsers { .. }
+            | Self::Ask(_)
+            | Self::FindSubscription { .. }
+            | Self::SeeSubscription { .. } => true,
+            Self::Create { .. }
+            | Self::Patch { .. }
+            | Self::UpdateMappingSet { .. }
+            | Self::Act { .. }
+            | Self::UpdateSubscription { .. }
+            | Self::Delete { .. } => false,
+        }
     }
 
     /// The object it deletes, if it deletes one.

@@ -28,7 +28,7 @@ pub async fn source(sandbox: &Sandbox, source: &[String], failure: Failure) -> F
     };
     let message = format!(
         "Flow {} (\"{}\") is on the source connection {source} already, and a source connection carries one flow. Delete \
-         that flow in AEP, have this resource take it over with spec.adopt.flowId, or name another source.",
+         that flow in AEP, have this resource take it over with spec.adopt.flowId, or create this dataflow anew with another source.",
         flow.id, flow.name
     );
     Failure {

@@ -103,9 +103,8 @@ fn an_authority_of_the_company_is_trusted_besides_the_public_ones() {
         let set = format!("--set=caBundle.{kind}=corporate-ca,caBundle.key=bundle.pem");
         let pod = pod(&[&set]);
         let container = &pod["containers"][0];
-        let file = variable(container, "SSL_CERT_FILE");
-        assert_eq!(file, Some("/etc/ssl/certs/ca-certificates.crt"));
-        let folder = variable(container, "SSL_CERT_DIR").unwrap();
+        let file = variable(container, "AEP_OPERATOR_CA_BUNDLE").unwrap();
+        let folder = file.strip_suffix("/ca.crt").unwrap();
         assert_eq!(container["volumeMounts"][0]["mountPath"], folder);
         assert_eq!(
             container["volumeMounts"][0]["name"],

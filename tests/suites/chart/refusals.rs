@@ -97,6 +97,14 @@ fn values_that_contradict_each_other_with_what_to_do() {
         ],
     );
     refused(
+        r#"{"requestTimeoutSeconds": 110, "terminationGracePeriodSeconds": 125}"#,
+        &[
+            "requestTimeoutSeconds",
+            "(125 s)",
+            "add --create-settle=125s to extraArgs",
+        ],
+    );
+    refused(
         r#"caBundle={"configMap": "a", "secret": "b"}"#,
         &["name a ConfigMap or a Secret, not both"],
     );

@@ -64,6 +64,15 @@ seccompProfile:
 {{- if lt (int64 .Values.terminationGracePeriodSeconds) $grace -}}
 {{- fail (printf "terminationGracePeriodSeconds: a call under way (requestTimeoutSeconds: %d) and 15 s to write down what it did need %d seconds" (int .Values.requestTimeoutSeconds) $grace) -}}
 {{- end -}}
+{{- $lease := 0 -}}
+{{- if and .Values.leaderElection.enabled (regexMatch "^[0-9]+s$" .Values.leaderElection.leaseDuration) -}}
+{{- $lease = trimSuffix "s" .Values.leaderElection.leaseDuration | int -}}
+{{- end -}}
+{{- $settle := add (int .Values.requestTimeoutSeconds) $lease -}}
+{{- $given := list (toJson .Values.extraArgs) (toJson .Values.extraEnv) (toJson .Values.envFrom) | join " " -}}
+{{- if and (gt $settle 120) (not (regexMatch "--create-settle|AEP_OPERATOR_CREATE_SETTLE|Ref" $given)) -}}
+{{- fail (printf "requestTimeoutSeconds: what a call may have made is waited for as long as that and leaderElection.leaseDuration together (%d s), which is more than the 120 s of --create-settle; add --create-settle=%ds to extraArgs" $settle $settle) -}}
+{{- end -}}
 {{- if and .Values.watchNamespaces (not .Values.ownerId) -}}
 {{- fail "watchNamespaces: without rights in the whole cluster the operator cannot read the uid of kube-system, which marks what is its own in Adobe; set ownerId to a name that no other cluster uses and that never changes" -}}
 {{- end -}}
