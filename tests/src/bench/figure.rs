@@ -20,6 +20,15 @@ pub enum Unit {
 }
 
 impl Unit {
+    const ALL: [Self; 6] = [
+        Self::Millis,
+        Self::Seconds,
+        Self::Count,
+        Self::Ratio,
+        Self::Percent,
+        Self::Megabytes,
+    ];
+
     /// As it is written behind a number.
     pub fn symbol(self) -> &'static str {
         match self {
@@ -37,7 +46,7 @@ impl Unit {
 #[derive(Clone, Debug)]
 pub struct Figure {
     /// The scenario it belongs to.
-    pub scenario: &'static str,
+    pub scenario: String,
     /// What it is, with the size and the latency it was measured at.
     pub name: String,
     /// The number of dataflows it was measured at, where that is what it is about.
@@ -59,7 +68,7 @@ impl Figure {
         samples: &[f64],
     ) -> Self {
         Self {
-            scenario,
+            scenario: scenario.to_owned(),
             name: name.into(),
             dataflows: None,
             unit,
@@ -114,6 +123,23 @@ impl Figure {
         self.target.map(|target| held <= target)
     }
 
+    /// What [`Figure::json`] wrote; `None`: it is something else.
+    pub fn read(json: &Value) -> Option<Self> {
+        let text = |name: &str| json[name].as_str();
+        let count = |name: &str| json[name].as_u64()?.try_into().ok();
+        let samples = json["samples"].as_array()?.iter();
+        Some(Self {
+            scenario: text("scenario")?.to_owned(),
+            name: text("name")?.to_owned(),
+            dataflows: count("dataflows"),
+            unit: Unit::ALL
+                .into_iter()
+                .find(|unit| Some(unit.symbol()) == text("unit"))?,
+            samples: samples.filter_map(Value::as_f64).collect(),
+            target: json["target"].as_f64(),
+        })
+    }
+
     /// As `--json` has it.
     pub fn json(&self) -> Value {
         json!({
@@ -141,7 +167,7 @@ pub fn table(figures: &[Figure]) -> String {
 fn row(figure: &Figure) -> [String; 8] {
     let number = |value: f64| number(value, figure.unit);
     [
-        figure.scenario.to_owned(),
+        figure.scenario.clone(),
         figure.name.clone(),
         number(figure.median()),
         number(figure.min()),
@@ -197,6 +223,9 @@ mod tests {
         assert_eq!(figure.is_met(), Some(true));
         assert_eq!(figure.clone().at_most(1.05).is_met(), Some(false));
         assert_eq!(figure.json()["met"], true);
+        let read = Figure::read(&figure.of(10).json()).unwrap();
+        assert_eq!((read.dataflows, read.samples.len()), (Some(10), 3));
+        assert_eq!((read.unit, read.target), (Unit::Ratio, Some(1.15)));
         let writes = Figure::new("restart", "writes", Unit::Count, &[0.0, 0.0, 1.0]).at_most(0.0);
         assert_eq!(writes.is_met(), Some(false), "none means none in any run");
     }

@@ -27,7 +27,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use self::{
     figure::{Figure, table},
@@ -65,6 +65,9 @@ pub struct BenchArgs {
     /// Also draw steady, restart and memory against `--sizes`, as SVG.
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
+    /// Measure nothing: tell what these files of `--json` have, as one.
+    #[arg(long, value_name = "FILE", value_delimiter = ',', conflicts_with_all = ["json", "scenarios"])]
+    from: Vec<PathBuf>,
     /// Take this operator instead of building the one of this checkout with optimizations.
     #[arg(long, value_name = "FILE")]
     operator: Option<PathBuf>,
@@ -90,6 +93,9 @@ enum Scenario {
 
 /// Measures, tells the progress, and prints the table.
 pub async fn run(args: BenchArgs) -> Result<()> {
+    if !args.from.is_empty() {
+        return tell(&args.from, args.plot.as_deref());
+    }
     let story = Story::told();
     let wants = |scenario| args.scenarios.is_empty() || args.scenarios.contains(&scenario);
     ensure!(
@@ -133,6 +139,21 @@ pub async fn run(args: BenchArgs) -> Result<()> {
         write(&path, &plot::svg(&figures)?)?;
     }
     Ok(())
+}
+
+/// Tells what was measured before, in one go or in several.
+fn tell(files: &[PathBuf], plot: Option<&Path>) -> Result<()> {
+    let mut figures = Vec::new();
+    for path in files {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let told: Value = serde_json::from_str(&text)
+            .with_context(|| format!("{} is no JSON", path.display()))?;
+        let these = told["figures"].as_array().into_iter().flatten();
+        figures.extend(these.filter_map(Figure::read));
+    }
+    println!("{}", table(&figures));
+    plot.map_or(Ok(()), |path| write(path, &plot::svg(&figures)?))
 }
 
 async fn measure(

@@ -192,13 +192,13 @@ impl Site {
 
     /// Waits until a drift check has begun since [`Site::forget_calls`].
     pub async fn until_the_first_check(&self, limit: Duration) -> Result<()> {
-        self.until_another_call_of_a_check(0.0, limit).await
+        self.until_another_call_of_a_check(0, limit).await
     }
 
     /// Waits until there are more calls of drift checks than these.
-    pub async fn until_another_call_of_a_check(&self, seen: f64, limit: Duration) -> Result<()> {
+    pub async fn until_another_call_of_a_check(&self, seen: u64, limit: Duration) -> Result<()> {
         let deadline = Instant::now() + limit;
-        while self.calls().await?.of_checks() as f64 <= seen {
+        while self.calls().await?.of_checks() <= seen {
             ensure!(Instant::now() < deadline, "no drift check has begun");
             sleep(LOOK).await;
         }

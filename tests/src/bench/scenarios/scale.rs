@@ -7,7 +7,7 @@ use super::{LIMIT, Plan};
 use crate::bench::{
     cluster::DATAFLOWS,
     figure::{Figure, Unit},
-    site::{BATCH, Site, weather},
+    site::{BATCH, Calls, Site, weather},
     usage,
 };
 use anyhow::{Result, ensure};
@@ -102,45 +102,41 @@ impl Here<'_> {
         // What follows the last creation is over with the first check.
         site.until_a_check_begins(LIMIT).await?;
         site.until_the_check_ends(LIMIT).await?;
-        let [mut calls, mut an_hour, mut writes, mut written, mut cpu] = [const { Vec::new() }; 5];
+        let [mut calls, mut writes, mut written, mut cpu] = [const { Vec::new() }; 4];
         let pid = site.stack.operator().pid();
+        let idle = self.idle(pid).await?;
         site.until_a_check_begins(LIMIT).await?;
+        let mut before = Calls::default();
         for _ in 0..plan.runs {
             // From one check to the next, with the looks at runs in between.
             let (begun, spent) = (Instant::now(), usage::cpu(pid)?);
             let requests = site.cluster.writes().await?;
-            let of_check = site.until_the_check_ends(LIMIT).await?.of_checks() as f64;
+            let made = site.until_the_check_ends(LIMIT).await?;
+            let of_check = (made.of_checks() - before.of_checks()) as f64;
             ensure!(
                 of_check >= self.calls_of_a_check() / 2.0,
                 "a drift check of {of_check} calls has not looked at everything"
             );
             calls.push(of_check);
-            let idle = self.idle(pid).await?;
-            site.until_another_call_of_a_check(of_check, LIMIT).await?;
+            writes.push((made.writes() - before.writes()) as f64);
+            site.until_another_call_of_a_check(made.of_checks(), LIMIT)
+                .await?;
+            before = made;
             let took = begun.elapsed().as_secs_f64();
-            let made = site.calls().await?;
             let spent = usage::cpu(site.same_operator(pid)?)?.saturating_sub(spent);
-            an_hour.push(3600.0 * made.total() as f64 / took / PACE);
-            writes.push(made.writes() as f64);
             written.push((site.cluster.writes().await? - requests) as f64);
             // Checks and looks come ten times as often as by default; what a process costs by being there does not.
             let looks = (spent.as_secs_f64() - idle * took).max(0.0);
             cpu.push(3600.0 * (looks / took / PACE + idle));
-            site.forget_calls().await?;
         }
         plan.story.step(&format!(
-            "a drift check: {calls:.0?} calls; {an_hour:.0?} calls and {cpu:.2?} s of a processor an hour"
+            "a drift check: {calls:.0?} calls; {cpu:.2?} s of a processor an hour, {:.2} s of it idle",
+            3600.0 * idle
         ));
         let share: Vec<f64> = cpu.iter().map(|seconds| seconds / 36.0).collect();
         Ok(vec![
             self.figure(NAME, "calls of a drift check", Unit::Count, &calls)
                 .at_most(self.calls_of_a_check()),
-            self.figure(
-                NAME,
-                "calls an hour, looks at runs among them",
-                Unit::Count,
-                &an_hour,
-            ),
             self.figure(NAME, "writes to the platform", Unit::Count, &writes)
                 .at_most(0.0),
             self.figure(NAME, "writes to kube-apiserver", Unit::Count, &written)
@@ -241,7 +237,7 @@ impl Here<'_> {
                     .time_edit(&mut watch, number, &format!("under load {run}"), LIMIT)
                     .await?;
                 loaded.push(took.as_secs_f64() * 1e3);
-                let seen = site.calls().await?.of_checks() as f64;
+                let seen = site.calls().await?.of_checks();
                 site.until_another_call_of_a_check(seen, LIMIT).await?;
                 site.until_the_check_ends(LIMIT).await?;
             }
