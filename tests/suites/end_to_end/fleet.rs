@@ -94,6 +94,8 @@ async fn a_thousand_in_sync_cost_a_few_lists_and_no_write() {
         })
         .await;
     assert_a_check(&calls_of_checks(&world).await);
+    // The first check of the new process finds all in sync, too.
+    assert_a_check(&next_check(&world).await);
 
     let after = world.all().await;
     assert_eq!(versions(&before), versions(&after));

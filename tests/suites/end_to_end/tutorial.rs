@@ -128,6 +128,15 @@ async fn two_manifests_make_the_tutorials_objects_with_five_calls_and_then_nothi
     );
     assert!(!log.contains("demo-secret"));
 
+    // In a sandbox that is known the next pair costs these five and no other call, not even just after it is Ready.
+    world.forget_calls().await;
+    world.apply(&source("another")).await;
+    world.apply(&dataflow("another-events", "another")).await;
+    world.wait_ready("aepdataflow/another-events").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let five = [then.as_slice(), first.as_slice()].concat();
+    assert_eq!(world.operations().await, five);
+
     stays_quiet(&world, &[made_on, stands]).await;
     world.end().await;
 }
