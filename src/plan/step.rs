@@ -131,6 +131,17 @@ impl Body {
     }
 }
 
+/// What a step does to what stands.
+#[derive(PartialEq)]
+enum Effect {
+    /// It only looks.
+    None,
+    /// It changes an object of AEP.
+    Changes,
+    /// It makes or removes one, or changes one of Customer.io.
+    Other,
+}
+
 impl Step {
     /// The kind of object the step is about.
     pub fn kind(&self) -> RemoteKind {
@@ -152,18 +163,29 @@ impl Step {
 
     /// Whether the step changes an object that stands in AEP. A webhook stands in Customer.io.
     pub fn changes(&self) -> bool {
+        self.effect() == Effect::Changes
+    }
+
+    /// Whether the step only looks.
+    pub fn only_reads(&self) -> bool {
+        self.effect() == Effect::None
+    }
+
+    fn effect(&self) -> Effect {
         match self {
-            Self::Patch { .. } | Self::UpdateMappingSet { .. } | Self::Act { .. } => true,
-            Self::Create { .. }
-            | Self::Delete { .. }
-            | Self::UpdateSubscription { .. }
-            | Self::LookUp { .. }
+            Self::LookUp { .. }
             | Self::LookUpTitle { .. }
             | Self::Read { .. }
             | Self::FindUsers { .. }
             | Self::Ask(_)
             | Self::FindSubscription { .. }
-            | Self::SeeSubscription { .. } => false,
+            | Self::SeeSubscription { .. } => Effect::None,
+            Self::Patch { .. } | Self::UpdateMappingSet { .. } | Self::Act { .. } => {
+                Effect::Changes
+            }
+            Self::Create { .. } | Self::Delete { .. } | Self::UpdateSubscription { .. } => {
+                Effect::Other
+            }
         }
     }
 
@@ -201,25 +223,6 @@ impl Step {
             uses,
             aspects: Aspects::default(),
             created_at: 0,
-        }
-    }
-
-    /// Whether the step only looks.
-    pub fn only_reads(&self) -> bool {
-        match self {
-            Self::LookUp { .. }
-            | Self::LookUpTitle { .. }
-            | Self::Read { .. }
-            | Self::FindUsers { .. }
-            | Self::Ask(_)
-            | Self::FindSubscription { .. }
-            | Self::SeeSubscription { .. } => true,
-            Self::Create { .. }
-            | Self::Patch { .. }
-            | Self::UpdateMappingSet { .. }
-            | Self::Act { .. }
-            | Self::UpdateSubscription { .. }
-            | Self::Delete { .. } => false,
         }
     }
 

@@ -13,7 +13,7 @@ const FLOOR: f64 = 0.5;
 /// The rate that needs no limit, in calls a second.
 const CEILING: f64 = 10_000.0;
 /// The pause after a refusal that does not say how long; doubled while nothing gets through.
-const PAUSE: Duration = Duration::from_secs(1);
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// The shortest time to come back to the likely rate, in time, calls and costs of a refusal: whichever is most.
 const SHORTEST: Span = Span {
@@ -49,7 +49,6 @@ const DEAR: Duration = Duration::from_secs(5);
 /// What is saved up is cut to this share of what was too many at once, and grows by this once the rate is known well. The
 /// rate itself has little to do with it.
 const BURST_CUT: f64 = 0.7;
-const BURST_SHARE: f64 = 1.0;
 const BURST_GROWTH: f64 = 1.25;
 /// How long a rest is made up for afterwards, in seconds of the likely rate.
 const REST: f64 = 0.5;
@@ -271,7 +270,7 @@ impl Limit {
         // One that comes well below what was likely, or shows far more, says that the rate is not known yet.
         let mut confirmed = false;
         let likely = if burst.is_some() {
-            proven.max(BURST_SHARE * self.likely.min(rate))
+            proven.max(self.likely.min(rate))
         } else if early {
             let drop = if pause < DEAR { DROP } else { DROP_DEAR };
             proven.max(rate * drop)

@@ -24,10 +24,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::limit::Limit;
+use super::limit::{Limit, PAUSE};
 
-/// The pause after a first refusal that does not say how long.
-const PAUSE: Duration = Duration::from_secs(1);
 /// What the first refusal is held against.
 const SECOND: Duration = Duration::from_secs(1);
 

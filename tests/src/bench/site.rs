@@ -30,8 +30,6 @@ const LEASE: Duration = Duration::from_secs(90);
 const RENEWED: &str = "--retry-period=2s";
 /// A call that is made after a resource is Ready belongs to it if it comes so soon.
 const AFTERMATH: Duration = Duration::from_secs(1);
-/// Resources that are applied before the platform is held against them.
-pub const BATCH: usize = 1_000;
 
 /// A running stack with nothing in it but the credential.
 #[derive(Debug)]
@@ -144,15 +142,13 @@ impl Site {
     /// Applies dataflows with their sources, and returns once all up to there are Ready.
     pub async fn stand_up(&self, numbers: std::ops::Range<usize>, limit: Duration) -> Result<()> {
         let mut watch = self.cluster.watch(DATAFLOWS).await?;
-        let end = numbers.end;
-        let mut from = numbers.start;
-        while from < end {
-            let to = (from + BATCH).min(end);
-            let manifests = crowd::pairs(from..to);
-            // At the same time: kube-apiserver ends a watch that is not read.
-            tokio::try_join!(self.cluster.apply(&manifests), watch.until_ready(to, limit))?;
-            from = to;
-        }
+        let up_to = numbers.end;
+        let manifests = crowd::pairs(numbers);
+        // At the same time: kube-apiserver ends a watch that is not read.
+        tokio::try_join!(
+            self.cluster.apply(&manifests),
+            watch.until_ready(up_to, limit)
+        )?;
         Ok(())
     }
 

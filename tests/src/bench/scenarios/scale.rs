@@ -7,7 +7,7 @@ use super::{LIMIT, Plan};
 use crate::bench::{
     cluster::DATAFLOWS,
     figure::{Figure, Unit},
-    site::{BATCH, Calls, Site, weather},
+    site::{Calls, Site, weather},
     usage,
 };
 use anyhow::{Result, ensure};
@@ -15,6 +15,8 @@ use anyhow::{Result, ensure};
 /// The operator's own intervals are ten times as long: what is measured of them is an hour in six minutes.
 const ARGS: [&str; 2] = ["--drift-interval=60s", "--runs-interval=30s"];
 const PACE: f64 = 10.0;
+/// Dataflows that are made at once.
+const BATCH: usize = 1_000;
 /// How long a process is watched that has nothing to do but to keep its lease and its connections.
 const IDLE: Duration = Duration::from_secs(8);
 /// No call for so long: neither a check nor a look at runs is under way.
