@@ -53,7 +53,10 @@ impl DataflowSubject<'_> {
             } => {
                 observed.target = Known::Trusted(id.clone());
                 look_at(&mut observed.flow);
-                self.made(status);
+                // A flow that stands has yet to be put on it, and that may fail.
+                if status.flow.is_none() {
+                    self.made(status);
+                }
             }
             Outcome::Created {
                 kind: RemoteKind::MappingSet,
@@ -66,7 +69,10 @@ impl DataflowSubject<'_> {
                     version: *version,
                 });
                 look_at(&mut observed.flow);
-                self.made(status);
+                // A flow that stands has yet to be put on it, and that may fail.
+                if status.flow.is_none() {
+                    self.made(status);
+                }
             }
             Outcome::Created {
                 kind: RemoteKind::Flow,
