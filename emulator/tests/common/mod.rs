@@ -277,3 +277,29 @@ pub fn events(folder: &str) -> Vec<(String, Value)> {
     events.sort_by(|one, two| one.0.cmp(&two.0));
     events
 }
+
+/// The reply refuses with this code and its status.
+#[track_caller]
+pub fn refused(reply: &Reply, code: &str) {
+    assert_eq!(reply.code(), code, "{reply:?}");
+    let status: u16 = code.rsplit('-').next().unwrap().parse().unwrap();
+    assert_eq!(reply.status, status);
+}
+
+/// Where Customer.io's App API keeps webhooks.
+pub const HOOKS: &str = "/v1/reporting_webhooks";
+
+/// A call to Customer.io's App API.
+pub fn app(platform: &mut Platform, method: &str, path: &str, body: Option<&Value>) -> Reply {
+    platform.call(
+        method,
+        path,
+        &[("authorization", "Bearer demo-app-key")],
+        body,
+    )
+}
+
+/// The body of a webhook.
+pub fn hook(endpoint: &str, events: &[&str]) -> Value {
+    json!({"name": "aep", "endpoint": endpoint, "events": events})
+}

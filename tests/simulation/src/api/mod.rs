@@ -9,24 +9,26 @@
 
 mod answer;
 mod kinds;
+mod lists;
 mod read;
+mod request;
 mod schema;
 mod store;
 mod write;
 
 use bytes::Bytes;
-use futures::channel::mpsc::{self, UnboundedSender};
 use http::{Method, Request};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use answer::Refusal;
 pub use answer::{Answer, json_answer};
-use kinds::Kind;
-use read::{Form, Selection, bookmark, item, shown};
+use lists::{Watch, line};
+use read::{Form, bookmark, shown};
+use request::{Query, Route, find, form};
 use store::{Change, Key, Store};
+use write::After;
 pub use write::base64;
-use write::{After, Part};
 
 /// The state machine.
 #[derive(Debug)]
@@ -35,23 +37,6 @@ pub struct ApiServer {
     watches: Vec<Watch>,
     uids: u64,
     writes: u64,
-}
-
-#[derive(Debug)]
-struct Watch {
-    selection: Selection,
-    form: Form,
-    bookmarks: bool,
-    lines: UnboundedSender<Bytes>,
-}
-
-/// Where a request goes.
-struct Route<'a> {
-    place: usize,
-    kind: &'static Kind,
-    namespace: Option<&'a str>,
-    name: Option<&'a str>,
-    part: Part,
 }
 
 impl Default for ApiServer {
@@ -413,197 +398,10 @@ impl ApiServer {
                 && event.is_none_or(|event| watch.lines.unbounded_send(line(&event)).is_ok())
         });
     }
-
-    fn list(&self, route: &Route<'_>, query: &Query, form: Form) -> Result<Answer, Refusal> {
-        let selection = route.selection(query)?;
-        let (revision, after) = match query.get("continue").filter(|token| !token.is_empty()) {
-            Some(token) => {
-                let bad = || Refusal::new(400, "BadRequest", "continue key is not valid");
-                let mut parts = token.splitn(3, '|');
-                let revision = parts
-                    .next()
-                    .and_then(|it| it.parse().ok())
-                    .ok_or_else(bad)?;
-                let namespace = parts.next().ok_or_else(bad)?.to_owned();
-                let name = parts.next().ok_or_else(bad)?.to_owned();
-                (revision, Some((namespace, name)))
-            }
-            None => (self.store.revision, None),
-        };
-        let objects = self
-            .store
-            .at(revision, route.place)
-            .ok_or_else(Refusal::expired)?;
-        let mut found = objects.iter().filter(|(key, object)| {
-            let place = (key.namespace.clone(), key.name.clone());
-            after.as_ref().is_none_or(|after| place > *after) && selection.takes(key, object)
-        });
-        let limit = query.get("limit").and_then(|limit| limit.parse().ok());
-        let limit = limit.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
-        let page: Vec<_> = found.by_ref().take(limit).collect();
-        let rest = found.count();
-        let mut meta = json!({"resourceVersion": revision.to_string()});
-        if let Some((key, _)) = page.last().filter(|_| rest > 0) {
-            meta["continue"] = json!(format!("{revision}|{}|{}", key.namespace, key.name));
-            meta["remainingItemCount"] = json!(rest);
-        }
-        let items: Vec<Value> = page
-            .iter()
-            .map(|(_, object)| item(route.kind, object, form))
-            .collect();
-        let (kind, version) = match form {
-            Form::Whole => (format!("{}List", route.kind.kind), route.kind.api_version()),
-            Form::Metadata => (
-                "PartialObjectMetadataList".to_owned(),
-                "meta.k8s.io/v1".to_owned(),
-            ),
-        };
-        let list = json!({"kind": kind, "apiVersion": version, "metadata": meta, "items": items});
-        Ok(whole(200, &list))
-    }
-
-    fn watch(&mut self, route: &Route<'_>, query: &Query, form: Form) -> Result<Answer, Refusal> {
-        let selection = route.selection(query)?;
-        let (lines, receiver) = mpsc::unbounded();
-        let send = |event: &Value| drop(lines.unbounded_send(line(event)));
-        let version = query.get("resourceVersion").unwrap_or_default();
-        if version.is_empty() || version == "0" {
-            for (key, object) in self.store.iter() {
-                if selection.takes(key, object) {
-                    send(&json!({"type": "ADDED", "object": shown(object, form)}));
-                }
-            }
-        } else {
-            let revision: u64 = version
-                .parse()
-                .map_err(|_| Refusal::new(400, "BadRequest", "invalid resource version"))?;
-            let Some(changes) = self.store.since(revision) else {
-                send(&json!({"type": "ERROR", "object": Refusal::expired().status()}));
-                return Ok(Answer::Watch(receiver));
-            };
-            for event in changes
-                .iter()
-                .filter_map(|change| selection.event(change, form))
-            {
-                send(&event);
-            }
-        }
-        self.watches.push(Watch {
-            selection,
-            form,
-            bookmarks: query.is("allowWatchBookmarks"),
-            lines,
-        });
-        Ok(Answer::Watch(receiver))
-    }
-}
-
-impl Route<'_> {
-    fn key(&self, name: &str) -> Key {
-        Key {
-            kind: self.place,
-            namespace: self.namespace.unwrap_or_default().to_owned(),
-            name: name.to_owned(),
-        }
-    }
-
-    fn selection(&self, query: &Query) -> Result<Selection, Refusal> {
-        let text = |name: &str| query.get(name).unwrap_or_default();
-        Selection::new(
-            self.place,
-            self.kind,
-            self.namespace,
-            text("fieldSelector"),
-            text("labelSelector"),
-        )
-    }
-}
-
-/// What a path names.
-fn find(path: &str) -> Result<Route<'_>, Refusal> {
-    let unknown = || Refusal::new(404, "", "404 page not found\n");
-    let segments: Vec<&str> = path
-        .split('/')
-        .filter(|segment| !segment.is_empty())
-        .collect();
-    let (group, rest) = match segments.as_slice() {
-        ["api", "v1", rest @ ..] => ("", rest),
-        ["apis", group, _, rest @ ..] => (*group, rest),
-        _ => return Err(unknown()),
-    };
-    let (namespace, rest) = match rest {
-        ["namespaces", namespace, plural, rest @ ..] => {
-            (Some(*namespace), [&[*plural], rest].concat())
-        }
-        rest => (None, rest.to_vec()),
-    };
-    let (plural, name, part) = match rest.as_slice() {
-        [plural] => (*plural, None, Part::Main),
-        [plural, name] => (*plural, Some(*name), Part::Main),
-        [plural, name, "status"] => (*plural, Some(*name), Part::Status),
-        _ => return Err(unknown()),
-    };
-    let found = kinds::all()
-        .iter()
-        .enumerate()
-        .find(|(_, kind)| kind.group == group && kind.plural == plural);
-    let (place, kind) = found.ok_or_else(unknown)?;
-    Ok(Route {
-        place,
-        kind,
-        namespace,
-        name,
-        part,
-    })
-}
-
-/// The parameters of a request.
-struct Query(Vec<(String, String)>);
-
-impl Query {
-    fn of(request: &Request<Bytes>) -> Self {
-        let text = |part: &str| {
-            let spaced = part.replace('+', " ");
-            percent_encoding::percent_decode_str(&spaced)
-                .decode_utf8_lossy()
-                .into_owned()
-        };
-        let pairs = request.uri().query().unwrap_or_default().split('&');
-        Self(
-            pairs
-                .filter(|pair| !pair.is_empty())
-                .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-                .map(|(name, value)| (text(name), text(value)))
-                .collect(),
-        )
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(key, _)| key == name);
-        found.map(|(_, value)| value.as_str())
-    }
-
-    fn is(&self, name: &str) -> bool {
-        matches!(self.get(name), Some("true" | "1"))
-    }
-}
-
-fn form(request: &Request<Bytes>) -> Form {
-    let accept = request.headers().get(http::header::ACCEPT);
-    let accept = accept.and_then(|accept| accept.to_str().ok());
-    if accept.is_some_and(|accept| accept.contains("as=PartialObjectMetadata")) {
-        Form::Metadata
-    } else {
-        Form::Whole
-    }
 }
 
 fn whole(code: u16, body: &Value) -> Answer {
     Answer::Whole(json_answer(code, body))
-}
-
-fn line(event: &Value) -> Bytes {
-    Bytes::from(format!("{event}\n"))
 }
 
 /// A moment as Kubernetes writes it.

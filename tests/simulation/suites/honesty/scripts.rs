@@ -1,29 +1,6 @@
-//! The in-memory API server is held against a real one: the same scripts are sent to both, and what they answer has
-//! to be the same, but for uids, times, versions (their order counts, not their values) and the wording of messages.
-//!
-//! The binaries of the control plane are found or built as for the playground.
+//! What is asked of both servers, as one table of scripts.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::too_many_lines,
-    clippy::nonminimal_bool,
-    reason = "a helper that fails fails its test, and the scripts are one table"
-)]
-
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-use futures::StreamExt as _;
-use http::Request;
-use http_body_util::BodyExt as _;
-use kube::Client;
-use kube::client::Body;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use playground::control_plane::{ControlPlane, Options};
 use serde_json::{Value, json};
-use simulation::api::ApiServer;
-use simulation::wire;
 
 const SOURCES: &str = "/apis/aep-operator.dev/v1alpha1/namespaces/NS/customeriosources";
 const DATAFLOWS: &str = "/apis/aep-operator.dev/v1alpha1/namespaces/NS/aepdataflows";
@@ -32,11 +9,11 @@ const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/NS/leases";
 const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/NS/events";
 
 /// One request of a script. `{3.rv}` stands for the resourceVersion that answer 3 brought, `{3.uid}` for its uid.
-struct Call {
-    method: &'static str,
-    path: String,
-    body: Option<Value>,
-    metadata_only: bool,
+pub(super) struct Call {
+    pub(super) method: &'static str,
+    pub(super) path: String,
+    pub(super) body: Option<Value>,
+    pub(super) metadata_only: bool,
 }
 
 fn call(method: &'static str, path: impl Into<String>) -> Call {
@@ -48,7 +25,7 @@ fn call(method: &'static str, path: impl Into<String>) -> Call {
     }
 }
 
-fn send(method: &'static str, path: impl Into<String>, body: Value) -> Call {
+pub(super) fn send(method: &'static str, path: impl Into<String>, body: Value) -> Call {
     Call {
         body: Some(body),
         ..call(method, path)
@@ -92,7 +69,7 @@ fn condition(status: &str) -> Value {
 }
 
 /// Every script has a namespace of its own, made before it starts.
-fn scripts() -> Vec<(&'static str, Vec<Call>)> {
+pub(super) fn scripts() -> Vec<(&'static str, Vec<Call>)> {
     let one = |base: &str| format!("{base}/one");
     let status = |base: &str| format!("{base}/one/status");
     let watch = |base: &str, from: &str| {
@@ -440,220 +417,4 @@ fn scripts() -> Vec<(&'static str, Vec<Call>)> {
             ],
         ),
     ]
-}
-
-/// What a server answered: status code and normalized body.
-type Said = Vec<(u16, Value)>;
-
-async fn play(client: &Client, namespace: &str, script: &[Call]) -> Said {
-    let mut raw: Vec<Value> = Vec::new();
-    let mut said = Said::new();
-    let create = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
-    let created = exchange(client, &send("POST", "/api/v1/namespaces", create), "").await;
-    assert_eq!(created.0, 201, "{created:?}");
-    for call in script {
-        let mut path = call.path.replace("NS", namespace);
-        let mut body = call.body.as_ref().map(Value::to_string).unwrap_or_default();
-        body = body.replace("\"NS\"", &format!("\"{namespace}\""));
-        for (place, answer) in raw.iter().enumerate() {
-            for (word, pointer) in [
-                ("rv", "/metadata/resourceVersion"),
-                ("uid", "/metadata/uid"),
-                ("continue", "/metadata/continue"),
-            ] {
-                let value = answer
-                    .pointer(pointer)
-                    .and_then(Value::as_str)
-                    .unwrap_or_default();
-                let token = format!("{{{place}.{word}}}");
-                path = path.replace(&token, &value.replace('|', "%7C"));
-                body = body.replace(&token, value);
-            }
-        }
-        let (code, answer) = exchange(
-            client,
-            &Call {
-                path,
-                body: None,
-                ..*call
-            },
-            &body,
-        )
-        .await;
-        raw.push(answer.clone());
-        said.push((code, answer));
-    }
-    let mut names = Names::default();
-    for (_, answer) in &mut said {
-        names.normalize(answer, namespace);
-    }
-    said
-}
-
-async fn exchange(client: &Client, call: &Call, body: &str) -> (u16, Value) {
-    let body = match &call.body {
-        Some(body) => body.to_string(),
-        None => body.to_owned(),
-    };
-    let mut request = Request::builder().method(call.method).uri(&call.path);
-    let watch = call.path.contains("watch=true");
-    if call.metadata_only {
-        let form = if watch || call.path.ends_with("/one") {
-            "PartialObjectMetadata"
-        } else {
-            "PartialObjectMetadataList"
-        };
-        request = request.header(
-            "accept",
-            format!("application/json;as={form};g=meta.k8s.io;v=v1"),
-        );
-    }
-    request = request.header(
-        "content-type",
-        if call.method == "PATCH" {
-            "application/merge-patch+json"
-        } else {
-            "application/json"
-        },
-    );
-    let request = request.body(Body::from(body.into_bytes())).unwrap();
-    let response = client.send(request).await.unwrap();
-    let code = response.status().as_u16();
-    if watch {
-        return (code, events(response.into_body()).await);
-    }
-    let bytes = response.into_body().collect().await.unwrap().to_bytes();
-    (code, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
-}
-
-/// Everything a watch says within a moment, bookmarks aside.
-async fn events(body: Body) -> Value {
-    let mut text = Vec::new();
-    let mut frames = body.into_data_stream();
-    while let Ok(Some(Ok(frame))) =
-        tokio::time::timeout(Duration::from_millis(1_500), frames.next()).await
-    {
-        text.extend_from_slice(&frame);
-    }
-    let text = String::from_utf8(text).unwrap();
-    let mut events: Vec<Value> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .filter(|event: &Value| event["type"] != "BOOKMARK")
-        .collect();
-    if events.iter().all(|event| event["type"] == "ADDED") {
-        // A watch from nothing starts with what there is, in no order.
-        events.sort_by_key(|event| event["object"]["metadata"]["name"].to_string());
-    }
-    json!(events)
-}
-
-/// Versions and uids by the order in which they first appear.
-#[derive(Default)]
-struct Names(HashMap<String, String>);
-
-impl Names {
-    fn normalize(&mut self, value: &mut Value, namespace: &str) {
-        match value {
-            Value::Object(fields) => {
-                fields.remove("managedFields");
-                // What typed objects show although nobody set it, and an end of pages that is said in words.
-                fields.retain(|name, value| {
-                    !name.starts_with("deprecated") && !(name == "continue" && value == "")
-                });
-                if fields.get("kind") == Some(&json!("Status")) {
-                    fields.remove("message");
-                    if let Some(details) = fields.get_mut("details").and_then(Value::as_object_mut)
-                    {
-                        details.remove("causes");
-                    }
-                }
-                for (name, value) in fields.iter_mut() {
-                    match (name.as_str(), &*value) {
-                        ("resourceVersion" | "uid", Value::String(text)) if !text.is_empty() => {
-                            let next = format!("{name} {}", self.0.len());
-                            *value = json!(*self.0.entry(text.clone()).or_insert(next));
-                        }
-                        (
-                            "continue" | "creationTimestamp" | "deletionTimestamp",
-                            Value::String(_),
-                        ) => {
-                            *value = json!("some");
-                        }
-                        _ => self.normalize(value, namespace),
-                    }
-                }
-            }
-            Value::Array(items) => {
-                for item in items {
-                    self.normalize(item, namespace);
-                }
-            }
-            Value::String(text) if text == namespace => "NS".clone_into(text),
-            _ => {}
-        }
-    }
-}
-
-fn memory() -> Client {
-    let server = Arc::new(Mutex::new(ApiServer::new()));
-    let service = tower::service_fn(move |request: Request<Body>| {
-        let server = Arc::clone(&server);
-        async move {
-            let request = wire::whole(request).await?;
-            let answer = server.lock().unwrap().handle(1_800_000_000_000, &request);
-            Ok::<_, tower::BoxError>(wire::reply(answer))
-        }
-    });
-    Client::new(service, "default")
-}
-
-async fn real() -> (ControlPlane, Client) {
-    let plane = ControlPlane::start(Options::default()).await.unwrap();
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crds");
-    let folder = folder.to_str().unwrap();
-    for args in [
-        ["apply", "--server-side", "--filename", folder],
-        [
-            "wait",
-            "--for=condition=Established",
-            "--timeout=60s",
-            &format!("--filename={folder}"),
-        ],
-    ] {
-        plane.kubectl(&args, None).await.unwrap().success().unwrap();
-    }
-    let file = Kubeconfig::read_from(plane.kubeconfig_path()).unwrap();
-    let options = KubeConfigOptions::default();
-    let config = kube::Config::from_custom_kubeconfig(file, &options);
-    let mut config = config.await.unwrap();
-    config.default_retry = false;
-    (plane, Client::try_from(config).unwrap())
-}
-
-#[tokio::test]
-async fn both_answer_the_same() {
-    let memory = memory();
-    let (_plane, real) = real().await;
-    let mut differences = Vec::new();
-    for (place, (title, script)) in scripts().into_iter().enumerate() {
-        let namespace = format!("honest-{place}");
-        let ours = play(&memory, &namespace, &script).await;
-        let theirs = play(&real, &namespace, &script).await;
-        for (place, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
-            if ours != theirs {
-                let call = &script[place];
-                differences.push(format!(
-                    "{title}, call {place}: {} {}\n  real:   {} {}\n  memory: {} {}",
-                    call.method, call.path, theirs.0, theirs.1, ours.0, ours.1
-                ));
-            }
-        }
-    }
-    assert!(
-        differences.is_empty(),
-        "{} differences\n{}",
-        differences.len(),
-        differences.join("\n")
-    );
 }
