@@ -16,7 +16,7 @@ use kube::api::{Api, ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::clock::Clock;
 
@@ -31,6 +31,8 @@ const FOLDED: Duration = Duration::from_mins(6);
 const SWEEP: Duration = Duration::from_mins(1);
 /// How long those that still wait when the operator ends may take.
 const LAST: Duration = Duration::from_secs(5);
+/// Why nothing can be made in a namespace that is being deleted.
+const TERMINATING: &str = "NamespaceTerminating";
 /// Longest note the API server takes, in bytes.
 const NOTE_MAX: usize = 1000;
 
@@ -42,6 +44,8 @@ pub struct Publisher {
     queued: Queued,
     told: HashMap<u64, Told>,
     swept: Instant,
+    /// When it was last said that one could not be published.
+    warned: Option<Instant>,
 }
 
 /// An Event that may be counted up.
@@ -61,6 +65,7 @@ impl Publisher {
             queued,
             told: HashMap::new(),
             swept: Instant::now(),
+            warned: None,
         }
     }
 
@@ -87,8 +92,10 @@ impl Publisher {
             let Some((regarding, note)) = next else {
                 return;
             };
+            let of = regarding.name.clone().unwrap_or_default();
+            let namespace = regarding.namespace.clone().unwrap_or_default();
             if let Err(error) = self.publish(regarding, note).await {
-                debug!(%error, "an Event was not published");
+                self.unpublished(&namespace, &of, &error);
             }
         }
     }
@@ -141,6 +148,19 @@ impl Publisher {
         Ok(())
     }
 
+    /// What the Event said is in the log anyway; that Events do not come is said, but not for each of them, and not
+    /// of a namespace that is gone.
+    fn unpublished(&mut self, namespace: &str, name: &str, error: &RecordError) {
+        let now = Instant::now();
+        let lately = |at: Instant| now.duration_since(at) < FOLDED;
+        if is_of_the_gone(error) || self.warned.is_some_and(lately) {
+            debug!(namespace, name, %error, "an Event was not published");
+            return;
+        }
+        self.warned = Some(now);
+        warn!(namespace, name, %error, "an Event was not published; for the next six minutes further ones are logged at level debug");
+    }
+
     fn sweep(&mut self) {
         let now = Instant::now();
         if now.duration_since(self.swept) >= SWEEP {
@@ -150,6 +170,18 @@ impl Publisher {
             self.told.shrink_to_fit();
         }
     }
+}
+
+/// Whether the namespace, or the Event that would be counted up, is gone or about to go.
+fn is_of_the_gone(error: &RecordError) -> bool {
+    let RecordError::Kube(error) = error else {
+        return matches!(error, RecordError::Gone);
+    };
+    let kube::Error::Api(status) = &**error else {
+        return false;
+    };
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.into_iter().any(|cause| cause.reason == TERMINATING)
 }
 
 fn key(regarding: &ObjectReference, note: &Note) -> u64 {
