@@ -33,10 +33,9 @@ use crate::controllers::webhooks::{Webhooks, watch};
 use crate::customer_io::{Addresses, CustomerIo};
 use crate::leader::{self, Election, Elector, Lost, Tenure};
 use crate::metrics::Metrics;
+use crate::plan::Service;
 use crate::plan::pace::Bounds;
-use crate::platform::{
-    BudgetRecord, CallRecord, Endpoints, HttpService, Observer, Options, Platform,
-};
+use crate::platform::{CallRecord, Endpoints, HttpService, Observer, Options, Platform};
 use crate::resources::{AepDataflow, AepDataset, CustomerIoSource};
 use crate::work::progress;
 
@@ -109,23 +108,14 @@ impl Operator {
         // The lease is renewed however busy the controllers are.
         let for_lease = bounded::in_time(client.clone(), LIMIT);
         let client = bounded::few(client, LIMIT);
-        let paced = Arc::clone(&metrics);
-        let options = Options {
-            request_timeout,
-            observer: Some(observer(&metrics)),
-            budget_observer: Some(Arc::new(move |record| paced.calls.paced(record))),
-            ..Options::default()
-        };
-        let paced = Arc::clone(&metrics);
-        let app_api = Options {
-            request_timeout,
-            observer: Some(observer(&metrics)),
-            budget_observer: Some(Arc::new(move |record| match record {
-                // The gauge is Adobe's.
-                BudgetRecord::Allowed(_) => {}
-                record => paced.calls.paced(record),
-            })),
-            ..Options::default()
+        let options = |service| {
+            let paced = Arc::clone(&metrics);
+            Options {
+                request_timeout,
+                observer: Some(observer(&metrics, service)),
+                budget_observer: Some(Arc::new(move |record| paced.calls.paced(service, record))),
+                ..Options::default()
+            }
         };
         let (look, looks) = mpsc::unbounded();
         let work = Arc::clone(metrics.controllers.work());
@@ -149,14 +139,14 @@ impl Operator {
             None => (None, Tenure::unlimited()),
         };
         let service = leader::fence(service, tenure.clone());
-        let platform = Platform::new(service.clone(), endpoints, options);
+        let platform = Platform::new(service.clone(), endpoints, options(Service::Aep));
         let (events, queued) = Events::new();
         let publisher = Publisher::new(client.clone(), instance, clock, queued);
         let context = Arc::new(Context {
             events,
             client,
             platform,
-            customer_io: CustomerIo::new(service, customer_io, app_api),
+            customer_io: CustomerIo::new(service, customer_io, options(Service::CustomerIo)),
             owner,
             namespaces,
             going: Going::default(),
@@ -259,10 +249,10 @@ fn tell_of_tokens(context: &Arc<Context>) {
 }
 
 /// Counts calls, and takes the end of one that a reconcile made for progress.
-fn observer(metrics: &Arc<Metrics>) -> Observer {
+fn observer(metrics: &Arc<Metrics>, service: Service) -> Observer {
     let metrics = Arc::clone(metrics);
     Arc::new(move |call: CallRecord| {
-        metrics.calls.called(&call);
+        metrics.calls.called(service, &call);
         if progress::is_within_a_reconcile() {
             metrics.controllers.work().moved();
         }

@@ -12,10 +12,13 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::plan::Service;
 use crate::platform::{BudgetRecord, CallRecord};
 
+// Whose API it is, is not called `service`: Prometheus puts the name of the Kubernetes Service there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
+    platform: &'static str,
     operation: &'static str,
     class: &'static str,
 }
@@ -26,7 +29,13 @@ struct OperationLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct UrgencyLabel {
+struct PlatformLabel {
+    platform: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WaitLabels {
+    platform: &'static str,
     urgency: &'static str,
 }
 
@@ -41,9 +50,9 @@ pub type TokenEnd = Box<dyn Fn() -> Option<f64> + Send + Sync>;
 pub struct Calls {
     made: Family<CallLabels, Counter>,
     seconds: Family<OperationLabel, Histogram>,
-    waits: Family<UrgencyLabel, Histogram>,
-    throttled: Counter,
-    allowed_rate: Gauge<f64, AtomicU64>,
+    waits: Family<WaitLabels, Histogram>,
+    throttled: Family<PlatformLabel, Counter>,
+    allowed_rate: Family<PlatformLabel, Gauge<f64, AtomicU64>>,
     tokens: Arc<Tokens>,
 }
 
@@ -52,7 +61,7 @@ impl Calls {
         let calls = Family::<CallLabels, Counter>::default();
         registry.register(
             "aep_requests",
-            "Calls to Adobe and Customer.io by operation and class of answer",
+            "Calls to Adobe and Customer.io by platform, operation and class of answer",
             calls.clone(),
         );
         let seconds =
@@ -63,27 +72,32 @@ impl Calls {
             Unit::Seconds,
             seconds.clone(),
         );
-        let waits =
-            Family::<UrgencyLabel, Histogram>::new_with_constructor(|| Histogram::new(WAITS));
+        let waits = Family::<WaitLabels, Histogram>::new_with_constructor(|| Histogram::new(WAITS));
         registry.register_with_unit(
             "aep_budget_wait",
-            "Waits for a turn to call Adobe or Customer.io by urgency",
+            "Waits for a turn to call Adobe or Customer.io by platform and urgency",
             Unit::Seconds,
             waits.clone(),
         );
-        let throttled = Counter::default();
+        let throttled = Family::<PlatformLabel, Counter>::default();
         registry.register(
             "aep_throttled",
-            "Calls that were refused because there were too many (429)",
+            "Calls that were refused because there were too many (429), by platform",
             throttled.clone(),
         );
-        let allowed_rate = Gauge::<f64, AtomicU64>::default();
-        allowed_rate.set(f64::INFINITY);
+        let allowed_rate = Family::<PlatformLabel, Gauge<f64, AtomicU64>>::default();
         registry.register(
             "aep_budget_allowed_rate",
-            "Calls per second the operator allows itself where Adobe allows least; +Inf: no limit met",
+            "Calls per second the operator allows itself where a platform allows least; +Inf: no limit met",
             allowed_rate.clone(),
         );
+        for service in [Service::Aep, Service::CustomerIo] {
+            let platform = service.word();
+            let label = PlatformLabel { platform };
+            // What never happened is there, so that a rate has a beginning.
+            drop(throttled.get_or_create(&label));
+            allowed_rate.get_or_create(&label).set(f64::INFINITY);
+        }
         let tokens = Arc::<Tokens>::default();
         registry.register_collector(Box::new(Arc::clone(&tokens)));
         Self {
@@ -96,36 +110,43 @@ impl Calls {
         }
     }
 
-    /// A call ended.
-    pub fn called(&self, call: &CallRecord) {
+    /// A call to `service` ended.
+    pub fn called(&self, service: Service, call: &CallRecord) {
         let CallRecord {
             operation,
             class,
             elapsed,
             ..
         } = *call;
+        let platform = service.word();
         self.made
-            .get_or_create(&CallLabels { operation, class })
+            .get_or_create(&CallLabels {
+                platform,
+                operation,
+                class,
+            })
             .inc();
         self.seconds
             .get_or_create(&OperationLabel { operation })
             .observe(elapsed.as_secs_f64());
     }
 
-    /// A budget of calls did something.
-    pub fn paced(&self, record: BudgetRecord) {
+    /// A budget of calls to `service` did something.
+    pub fn paced(&self, service: Service, record: BudgetRecord) {
+        let platform = service.word();
+        let label = PlatformLabel { platform };
         match record {
             BudgetRecord::Waited { urgency, waited } => {
                 let urgency = urgency.label();
                 self.waits
-                    .get_or_create(&UrgencyLabel { urgency })
+                    .get_or_create(&WaitLabels { platform, urgency })
                     .observe(waited.as_secs_f64());
             }
             BudgetRecord::Refused => {
-                self.throttled.inc();
+                self.throttled.get_or_create(&label).inc();
             }
             BudgetRecord::Allowed(rate) => {
-                self.allowed_rate.set(rate);
+                self.allowed_rate.get_or_create(&label).set(rate);
             }
         }
     }

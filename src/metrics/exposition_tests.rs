@@ -7,7 +7,7 @@ use futures::FutureExt as _;
 use k8s_openapi::jiff::Timestamp;
 
 use super::{Ended, Metrics};
-use crate::plan::RemoteKind;
+use crate::plan::{RemoteKind, Service};
 use crate::platform::{BudgetRecord, CallRecord, RunRecords, Urgency};
 use crate::resources::conditions::Standing;
 use crate::resources::ingestion::RunOutcome;
@@ -23,17 +23,21 @@ fn busy() -> Metrics {
     let running = line.next().now_or_never().unwrap();
     line.end(running, Ended::Panicked, None, Duration::from_millis(3));
     queue.add(Key::new("n", "b"), Cause::Change);
-    metrics.calls.called(&CallRecord {
+    let call = CallRecord {
         operation: "create_flow",
         status: Some(201),
         class: "success",
         elapsed: Duration::from_millis(20),
-    });
-    metrics.calls.paced(BudgetRecord::Waited {
+    };
+    metrics.calls.called(Service::Aep, &call);
+    let waited = BudgetRecord::Waited {
         urgency: Urgency::Edit,
         waited: Duration::from_millis(1),
-    });
-    metrics.calls.paced(BudgetRecord::Refused);
+    };
+    metrics.calls.paced(Service::Aep, waited);
+    let calls = &metrics.calls;
+    calls.paced(Service::CustomerIo, BudgetRecord::Refused);
+    calls.paced(Service::CustomerIo, BudgetRecord::Allowed(9.5));
     metrics.calls.ask_about_tokens(Box::new(|| Some(1.5e9)));
     let resources = &metrics.resources;
     resources.stands("AepDataflow", Key::new("n", "a").id(), &[], Duration::ZERO);
@@ -166,6 +170,26 @@ fn whatever_dashboard_and_alerts_ask_for_is_there() {
 }
 
 #[test]
+fn no_label_is_one_that_a_scrape_puts_there() {
+    let text = busy().text();
+    let of_a_scrape = [
+        "namespace",
+        "service",
+        "pod",
+        "container",
+        "endpoint",
+        "job",
+        "instance",
+    ];
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        for label in of_a_scrape {
+            let begins = [format!("{{{label}=\""), format!(",{label}=\"")];
+            assert!(!begins.iter().any(|it| line.contains(it)), "{line}");
+        }
+    }
+}
+
+#[test]
 fn samples_belong_to_the_family_above_them() {
     let text = busy().text();
     let mut family = ("", "");
@@ -210,8 +234,12 @@ fn samples_say_what_was_counted() {
         format!("workqueue_depth{{{queue}}} 1"),
         format!("workqueue_retries_total{{{queue}}} 1"),
         format!("workqueue_queue_duration_seconds_count{{{queue}}} 1"),
-        "aep_requests_total{operation=\"create_flow\",class=\"success\"} 1".into(),
-        "aep_budget_wait_seconds_count{urgency=\"edit\"} 1".into(),
+        "aep_requests_total{platform=\"aep\",operation=\"create_flow\",class=\"success\"} 1".into(),
+        "aep_budget_wait_seconds_count{platform=\"aep\",urgency=\"edit\"} 1".into(),
+        "aep_throttled_total{platform=\"aep\"} 0".into(),
+        "aep_throttled_total{platform=\"customerio\"} 1".into(),
+        "aep_budget_allowed_rate{platform=\"aep\"} inf".into(),
+        "aep_budget_allowed_rate{platform=\"customerio\"} 9.5".into(),
         "aep_token_expiry_timestamp_seconds 1500000000.0".into(),
         "aep_drift_found_total{object=\"flow\",action=\"repaired\"} 1".into(),
         "aep_create_recoveries_total{object=\"flow\"} 1".into(),

@@ -32,6 +32,16 @@ pub enum Service {
     CustomerIo,
 }
 
+impl Service {
+    /// Its word in metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Aep => "aep",
+            Self::CustomerIo => "customerio",
+        }
+    }
+}
+
 impl RemoteKind {
     /// Every kind.
     pub const ALL: [Self; 8] = [

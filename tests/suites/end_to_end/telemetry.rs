@@ -72,7 +72,10 @@ async fn metrics_count_what_was_done_and_a_log_at_its_loudest_names_calls_and_no
     assert!(
         value("controller_runtime_reconcile_time_seconds_count{controller=\"aepdataflow\"}") >= 1.0
     );
-    assert!(value("aep_requests_total{operation=\"create_flow\",class=\"success\"}") >= 1.0);
+    assert!(
+        value("aep_requests_total{platform=\"aep\",operation=\"create_flow\",class=\"success\"}")
+            >= 1.0
+    );
     assert!(value("aep_token_expiry_timestamp_seconds") > 1.7e9);
 
     let log = std::fs::read_to_string(world.stack.operator().log_path()).unwrap();
