@@ -6,11 +6,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use tracing::{info, warn};
 
+use crate::plan::Wait;
 use crate::plan::pace::Pace;
-use crate::plan::{RemoteKind, Wait};
 use crate::resources::REQUESTED_AT;
 use crate::resources::conditions::{READY, Reason, Standing, find};
-use crate::resources::lifecycle::DriftAction;
 
 use super::context::Context;
 use super::engine::End;
@@ -51,6 +50,10 @@ pub(super) async fn conclude<K: Kind>(
         return Err(RecordError::Stopping);
     }
     let side = K::side(context);
+    let drift = match &end {
+        Some(End::Failed { failure, .. }) => failure.drift.clone(),
+        _ => None,
+    };
     let (standing, note, pace) = match end {
         None => (Standing::Suspended, None, None),
         Some(End::Done) => {
@@ -76,7 +79,18 @@ pub(super) async fn conclude<K: Kind>(
     let common = record.status.common();
     let before = find(common.conditions, READY).cloned();
     *common.conditions = standing.conditions(common.conditions, generation, now);
-    let after = find(common.conditions, READY).cloned();
+    let news = find(common.conditions, READY)
+        .filter(|after| told_differently(before.as_ref(), after))
+        .cloned();
+    // Something else was told in between, such as an outage; the change is the same.
+    let known = before.as_ref().is_some_and(|ready| ready.status != "True");
+    let drift = drift.filter(|drift| {
+        let last = common.last_drift.as_ref().filter(|_| known);
+        news.is_some() && !last.is_some_and(|last| drift.is(last))
+    });
+    if let Some(drift) = &drift {
+        *common.last_drift = Some(drift.recorded(now));
+    }
     if !matches!(standing, Standing::Suspended) {
         *common.observed_generation = Some(generation);
         *common.last_handled_reconcile_at = requested.or(common.last_handled_reconcile_at.take());
@@ -88,8 +102,11 @@ pub(super) async fn conclude<K: Kind>(
             .events
             .publish(record.resource.object_ref(&()), note);
     }
-    if let Some(after) = after.filter(|after| told_differently(before.as_ref(), after)) {
-        tell(context, record, key, &standing, &after, note);
+    if let Some(drift) = drift {
+        context.metrics.remote.drifted(drift.kind, drift.action);
+    }
+    if let Some(ready) = news {
+        tell(context, record, key, &standing, &ready, note);
     }
     Ok(match pace {
         None => {
@@ -135,10 +152,6 @@ fn tell<K: Kind>(
     note: Option<String>,
 ) {
     let (namespace, name) = key.parts();
-    if standing.reason() == Reason::DisabledElsewhere {
-        let remote = &context.metrics.remote;
-        remote.drifted(RemoteKind::Flow, DriftAction::Reported);
-    }
     let note = note.unwrap_or_else(|| ready.message.clone());
     let failing = matches!(standing, Standing::Stalled { .. })
         || matches!(

@@ -178,7 +178,7 @@ fn foreign<T>(
 ) -> Option<Failure> {
     let (_, marker) = Marker::split(description)?;
     (!marker.identity.same_resource(identity) && adoption.policy != AdoptPolicy::TakeOver)
-        .then(|| Failure::owned_by_another(kind, id, &marker))
+        .then(|| Failure::of_another(kind, id, &marker))
 }
 
 /// Name and description that differ; the marker does not count.

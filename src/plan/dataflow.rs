@@ -5,7 +5,7 @@ use crate::platform::{
     Flow, FlowState, LastOperation, MappingRef, MappingSet, PatchOperation, TargetConnection,
 };
 use crate::resources::conditions::Reason;
-use crate::resources::lifecycle::OnRemoteMissing;
+use crate::resources::lifecycle::{AdoptPolicy, OnRemoteMissing};
 
 use super::adopt::{self, Adoption};
 use super::desired::DesiredDataflow;
@@ -35,8 +35,6 @@ pub struct ObservedDataflow {
     pub on_missing: OnRemoteMissing,
     /// A flow to adopt, until it is.
     pub adopt: Option<Adoption<Flow>>,
-    /// Another resource's marker on the flow is no obstacle.
-    pub takes_over: bool,
 }
 
 /// Number of the attempt that would create an object of each kind.
@@ -163,7 +161,6 @@ fn missing(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Option<Fai
         settled: _,
         on_missing: _,
         adopt: _,
-        takes_over: _,
     } = observed;
     if let Known::Missing(id) = flow {
         return Some(Failure::remote_missing(RemoteKind::Flow, id));
@@ -259,9 +256,10 @@ fn converge(
     let id = flow.id.clone();
     if let Some((_, marker)) = Marker::split(&flow.description)
         && !marker.identity.same_resource(&desired.identity)
-        && (observed.settled || !observed.takes_over)
+        && (observed.settled || desired.adopt != Some(AdoptPolicy::TakeOver))
     {
-        return Plan::Stop(Failure::owned_by_another(RemoteKind::Flow, &id, &marker));
+        let failure = Failure::taken(RemoteKind::Flow, &id, &marker, desired.adopt);
+        return Plan::Stop(failure);
     }
     if !matches!(flow.state, FlowState::Enabled | FlowState::Disabled) {
         let errors = flow
@@ -306,7 +304,8 @@ fn converge(
         && desired.action(&flow.state).is_some()
     {
         // It may be somebody's emergency stop.
-        return Plan::Stop(Failure::disabled_elsewhere(&id));
+        let (by, client) = (&flow.updated_by, &flow.updated_client);
+        return Plan::Stop(Failure::disabled_elsewhere(&id, by, client));
     }
     let mut operations = desired.label.changes(
         RemoteKind::Flow,

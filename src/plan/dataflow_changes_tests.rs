@@ -8,7 +8,7 @@ use super::super::*;
 use super::{NAME, in_line, mapping_ref, mapping_set, observed, with_flow};
 use crate::plan::question::Question;
 use crate::platform::{FlowAction, MappingProblem};
-use crate::resources::aep_dataflow::{DesiredState, MappingSetReference};
+use crate::resources::aep_dataflow::{DesiredState, FlowAdoption, MappingSetReference};
 
 /// The operations of a plan that patches the flow and does nothing else.
 #[track_caller]
@@ -291,6 +291,45 @@ fn a_flow_whose_marker_is_gone_or_another_s_is_marked_again() {
         let observed = with_flow(|it| it["description"] = description);
         let expected = json!([{"op": op, "path": "/description", "value": marked}]);
         assert_eq!(flow_patch(&desired, &observed), expected);
+    }
+}
+
+#[test]
+fn a_flow_that_somebody_else_marked_is_left_until_it_is_claimed_and_only_once() {
+    let mut other = desired_dataflow().identity.clone();
+    other.name = "other".into();
+    let foreign = other.marker(RemoteKind::Flow, 1).end(Some(NAME));
+    let policy = AdoptPolicy::TakeOver;
+    let claiming = desired_with(|spec| {
+        let flow_id = "F".to_owned();
+        spec.adopt = Some(FlowAdoption { flow_id, policy });
+    });
+    for (desired, settled, advice) in [
+        (
+            desired_dataflow(),
+            true,
+            Some("in spec.adopt with policy: TakeOver"),
+        ),
+        (
+            desired_dataflow(),
+            false,
+            Some("in spec.adopt with policy: TakeOver"),
+        ),
+        (claiming.clone(), true, Some("requestedAt a new value")),
+        (claiming, false, None),
+    ] {
+        let observed = ObservedDataflow {
+            settled,
+            ..with_flow(|it| it["description"] = json!(foreign))
+        };
+        match (plan(&desired, &observed), advice) {
+            (Plan::Stop(failure), Some(advice)) => {
+                assert_eq!(failure.reason, Reason::OwnedByAnother);
+                assert!(failure.message.contains(advice), "{}", failure.message);
+            }
+            (Plan::Run(_), None) => {}
+            (plan, _) => panic!("{plan:?}"),
+        }
     }
 }
 

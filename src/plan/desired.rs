@@ -10,6 +10,7 @@ use crate::platform::{
     NewSourceConnection, NewTargetConnection, PatchOperation,
 };
 use crate::resources::aep_dataflow::{DesiredState, MappingRow};
+use crate::resources::lifecycle::AdoptPolicy;
 use crate::resources::{AepDataflowSpec, CustomerIoSourceSpec};
 
 use super::RemoteKind;
@@ -26,9 +27,8 @@ pub struct Label {
 
 impl Label {
     pub(super) fn new(name: Option<&str>, description: Option<&str>, identity: &Identity) -> Self {
-        let default = || format!("{}.{}", identity.namespace, identity.name);
         Self {
-            name: name.map_or_else(default, str::to_owned),
+            name: name.map_or_else(|| identity.default_name(), str::to_owned),
             // Blanks at its ends could not be told from the one before the marker.
             description: description
                 .map(str::trim)
@@ -111,13 +111,19 @@ pub struct DesiredSource {
     pub identity: Identity,
     /// Name and description of the source connection.
     pub label: Label,
+    /// `spec.adopt.policy`, if there is one.
+    pub adopt: Option<AdoptPolicy>,
 }
 
 impl DesiredSource {
     /// From the resource's spec.
     pub fn new(identity: Identity, spec: &CustomerIoSourceSpec) -> Self {
         let label = Label::new(spec.name.as_deref(), spec.description.as_deref(), &identity);
-        Self { identity, label }
+        Self {
+            identity,
+            label,
+            adopt: spec.adopt.as_ref().map(|adopt| adopt.policy),
+        }
     }
 
     /// The body that creates the source connection.
@@ -128,7 +134,8 @@ impl DesiredSource {
 
     /// Changes with anything that would be written.
     pub fn hash(&self) -> String {
-        hash(&[&serde_json::to_string(&self.source_connection(1)).unwrap_or_default()])
+        let body = serde_json::to_string(&self.source_connection(1)).unwrap_or_default();
+        hash(&with_claim(&[&body], self.adopt))
     }
 }
 
@@ -147,6 +154,8 @@ pub struct DesiredDataflow {
     pub mapping_elsewhere: Option<MappingRef>,
     /// Whether the flow should run.
     pub state: DesiredState,
+    /// `spec.adopt.policy`, if there is one.
+    pub adopt: Option<AdoptPolicy>,
 }
 
 impl DesiredDataflow {
@@ -163,6 +172,7 @@ impl DesiredDataflow {
                 version: set.version.unsigned_abs(),
             }),
             state: spec.state,
+            adopt: spec.adopt.as_ref().map(|adopt| adopt.policy),
         }
     }
 
@@ -230,12 +240,13 @@ impl DesiredDataflow {
             version: 0,
         };
         let mapping = self.mapping_elsewhere.clone().unwrap_or_else(of_rows);
-        hash(&[
-            &text(serde_json::to_string(&self.target_connection(1))),
+        let bodies = [
+            &*text(serde_json::to_string(&self.target_connection(1))),
             &text(serde_json::to_string(&self.mapping_set(1))),
             &text(serde_json::to_string(&self.flow(1, "", "", &mapping))),
             &text(serde_json::to_string(&self.state)),
-        ])
+        ];
+        hash(&with_claim(&bodies, self.adopt))
     }
 }
 
@@ -247,6 +258,13 @@ fn row(row: &MappingRow, target: &ResolvedTarget) -> RemoteRow {
         (None, Some(expression), _) => RemoteRow::expression(expression, destination),
         (None, None, value) => RemoteRow::fixed(value.as_deref().unwrap_or_default(), destination),
     }
+}
+
+/// A claim that was not there before is acted upon once, as a change of what is written: what was taken from
+/// this resource since stays with whoever has it.
+fn with_claim<'a>(bodies: &[&'a str], adopt: Option<AdoptPolicy>) -> Vec<&'a str> {
+    let claim = (adopt == Some(AdoptPolicy::TakeOver)).then_some("TakeOver");
+    bodies.iter().copied().chain(claim).collect()
 }
 
 /// Eight bytes are enough to tell two versions of one resource apart.

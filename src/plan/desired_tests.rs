@@ -7,7 +7,9 @@ use super::super::test_support::{
 };
 use super::*;
 use crate::resources::AepDataflowSpec;
-use crate::resources::aep_dataflow::{ExistingDataset, MappingSetReference, SchemaReference};
+use crate::resources::aep_dataflow::{
+    ExistingDataset, FlowAdoption, MappingSetReference, SchemaReference,
+};
 
 fn value(body: &impl serde::Serialize) -> Value {
     serde_json::to_value(body).unwrap()
@@ -258,11 +260,17 @@ fn the_hash_changes_with_every_part_of_the_spec_that_is_written() {
     for (at, change) in changes.into_iter().enumerate() {
         assert_ne!(desired_with(change).hash(), before, "change {at}");
     }
-    assert_eq!(
+    let claim = |policy| {
+        let flow_id = "F".to_owned();
+        desired_with(|spec| spec.adopt = Some(FlowAdoption { flow_id, policy })).hash()
+    };
+    assert_ne!(claim(AdoptPolicy::TakeOver), before, "a marker is");
+    for nothing_written in [
         desired_with(|spec| spec.suspend = true).hash(),
-        before,
-        "suspend is not written"
-    );
+        claim(AdoptPolicy::Override),
+    ] {
+        assert_eq!(nothing_written, before);
+    }
 }
 
 proptest! {

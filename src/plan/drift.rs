@@ -90,16 +90,30 @@ impl Drift {
         }
     }
 
-    /// The Event's words.
-    pub fn told(&self) -> String {
-        let (title, id) = (self.kind.title(), &self.id);
-        let fields = self.fields.join(", ");
-        let who = match (self.by.as_str(), self.client.as_str()) {
+    /// The same change, left as it is.
+    #[must_use]
+    pub fn reported(self) -> Self {
+        Self {
+            action: DriftAction::Reported,
+            ..self
+        }
+    }
+
+    /// Who made the change, to be put behind what was done; empty where AEP does not say.
+    pub fn author(&self) -> String {
+        match (self.by.as_str(), self.client.as_str()) {
             ("", "") => String::new(),
             (by, "") => format!(" by {by}"),
             ("", client) => format!(" by client {client}"),
             (by, client) => format!(" by {by} (client {client})"),
-        };
+        }
+    }
+
+    /// The Event's words.
+    pub fn told(&self) -> String {
+        let (title, id) = (self.kind.title(), &self.id);
+        let fields = self.fields.join(", ");
+        let who = self.author();
         match self.action {
             DriftAction::Repaired => format!(
                 "{title} {id} was changed outside this operator{who}: {fields}. It is as the spec says again."
@@ -111,6 +125,16 @@ impl Drift {
                 "{title} {id} was deleted outside this operator; it was created again, as spec.onRemoteMissing says."
             ),
         }
+    }
+
+    /// Whether this is what status remembers.
+    pub fn is(&self, last: &LastDrift) -> bool {
+        let at = last.at.clone();
+        *last
+            == LastDrift {
+                at,
+                ..self.recorded(Timestamp::UNIX_EPOCH)
+            }
     }
 
     /// What status remembers of it.

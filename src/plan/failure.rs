@@ -7,11 +7,16 @@
 
 use crate::platform::{ApiError, Class};
 use crate::resources::conditions::{Reason, Standing};
+use crate::resources::lifecycle::AdoptPolicy;
 use crate::resources::{ABANDON, PROTECT};
 
 use super::RemoteKind;
+use super::drift::Drift;
 use super::marker::{Identity, Marker};
 use super::pace::Pace;
+
+/// How an object is taken over that `spec.adopt` names already.
+const SET_POLICY: &str = ", set spec.adopt.policy to TakeOver";
 
 /// Why a resource cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +31,8 @@ pub struct Failure {
     pub pace: Pace,
     /// The message with what differs from call to call, for Events and logs.
     pub note: String,
+    /// The change made elsewhere that is left as it is and said here.
+    pub drift: Option<Box<Drift>>,
 }
 
 /// What a call was made with, for messages.
@@ -49,6 +56,7 @@ impl Failure {
             message,
             stalled: true,
             pace: Pace::Slow,
+            drift: None,
         }
     }
 
@@ -61,6 +69,7 @@ impl Failure {
             message,
             stalled: false,
             pace,
+            drift: None,
         }
     }
 
@@ -102,16 +111,33 @@ impl Failure {
         )
     }
 
-    /// Somebody disabled the flow in AEP.
-    pub fn disabled_elsewhere(flow: &str) -> Self {
-        Self::stalled(
-            Reason::DisabledElsewhere,
+    /// Somebody disabled the flow in AEP. Its last change is `by` an account and `client`, as far as AEP names them.
+    pub fn disabled_elsewhere(flow: &str, by: &str, client: &str) -> Self {
+        let drift = Drift::state(flow, by, client).reported();
+        let told = |who: &str| {
             format!(
-                "Flow {flow} was disabled outside this operator. It may be somebody's emergency stop, so it is left as it \
-                 is. To enable it, change the spec or give the annotation reconcile.fluxcd.io/requestedAt a new value; to \
-                 keep it disabled, set spec.state to Disabled."
-            ),
-        )
+                "Flow {flow} was disabled outside this operator; {who}. It may be somebody's emergency stop, so it is left \
+                 as it is. To enable it, give the annotation reconcile.fluxcd.io/requestedAt a new value, or change what the \
+                 spec says of it; to keep it disabled, set spec.state to Disabled."
+            )
+        };
+        let mut failure = Self::stalled(
+            Reason::DisabledElsewhere,
+            told("status.lastDrift names who changed it last"),
+        );
+        let author = drift.author();
+        if !author.is_empty() {
+            failure.note = told(&format!("it was last changed{author}"));
+        }
+        failure.about(drift)
+    }
+
+    /// The failure is what is said of this change.
+    pub(super) fn about(self, drift: Drift) -> Self {
+        Self {
+            drift: Some(Box::new(drift)),
+            ..self
+        }
     }
 
     /// The object to adopt is not there.
@@ -133,7 +159,8 @@ impl Failure {
             Reason::AdoptionDiffers,
             format!(
                 "{title} {id} cannot be adopted by this resource: {why}. This cannot be changed afterwards under any policy; \
-                 nothing was written."
+                 nothing was written. Create this resource anew: with another id in spec.adopt, with a spec that it \
+                 fits, or without spec.adopt."
             ),
         )
     }
@@ -151,8 +178,25 @@ impl Failure {
         )
     }
 
-    /// The ownership marker on an object names another resource.
-    pub fn owned_by_another(kind: RemoteKind, id: &str, marker: &Marker) -> Self {
+    /// The ownership marker on the object to adopt names another resource.
+    pub fn of_another(kind: RemoteKind, id: &str, marker: &Marker) -> Self {
+        Self::owned_by_another(kind, id, marker, SET_POLICY)
+    }
+
+    /// The ownership marker on what is this resource's names another one. `adopt` is the policy of the spec: `TakeOver` has
+    /// been acted upon once, and is again when what the spec says of the object changes or a check is requested.
+    pub fn taken(kind: RemoteKind, id: &str, marker: &Marker, adopt: Option<AdoptPolicy>) -> Self {
+        let way = match adopt {
+            None => ", name it in spec.adopt with policy: TakeOver",
+            Some(AdoptPolicy::TakeOver) => {
+                " again (spec.adopt.policy is TakeOver), give the annotation reconcile.fluxcd.io/requestedAt a new value"
+            }
+            Some(_) => SET_POLICY,
+        };
+        Self::owned_by_another(kind, id, marker, way)
+    }
+
+    fn owned_by_another(kind: RemoteKind, id: &str, marker: &Marker, way: &str) -> Self {
         let title = kind.title();
         let Identity {
             owner,
@@ -165,7 +209,7 @@ impl Failure {
             format!(
                 "The ownership marker on {title} {id} names resource \"{namespace}/{name}\" of owner {owner}. Nothing is \
                  written to it. Let the other resource release it (deletionPolicy: Retain, or take the marker off its \
-                 description in AEP), or take it from there with spec.adopt and policy: TakeOver."
+                 description in AEP); or, to take it from there{way}."
             ),
         )
     }

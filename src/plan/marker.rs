@@ -42,6 +42,11 @@ impl Identity {
         by_uid || self.same_resource(marked)
     }
 
+    /// What a remote object is called where the spec gives it no name.
+    pub fn default_name(&self) -> String {
+        format!("{}.{}", self.namespace, self.name)
+    }
+
     /// The marker of one of this resource's remote objects.
     pub fn marker(&self, object: RemoteKind, attempt: i64) -> Marker {
         Marker {

@@ -1,7 +1,7 @@
 //! The planner of a `CustomerIoSource`: one source connection.
 
 use crate::platform::SourceConnection;
-use crate::resources::lifecycle::OnRemoteMissing;
+use crate::resources::lifecycle::{AdoptPolicy, OnRemoteMissing};
 
 use super::adopt::{self, Adoption};
 use super::desired::DesiredSource;
@@ -24,8 +24,6 @@ pub struct ObservedSource {
     pub adopt: Option<Adoption<SourceConnection>>,
     /// The platform does not let the connection have the wanted label.
     pub label_refused: bool,
-    /// Another resource's marker on the connection is no obstacle.
-    pub takes_over: bool,
 }
 
 impl Default for ObservedSource {
@@ -37,7 +35,6 @@ impl Default for ObservedSource {
             settled: false,
             adopt: None,
             label_refused: false,
-            takes_over: false,
         }
     }
 }
@@ -70,9 +67,10 @@ pub fn plan(desired: &DesiredSource, observed: &ObservedSource) -> Plan {
         Known::Read(found) => {
             if let Some((_, marker)) = Marker::split(&found.description)
                 && !marker.identity.same_resource(&desired.identity)
-                && (observed.settled || !observed.takes_over)
+                && (observed.settled || desired.adopt != Some(AdoptPolicy::TakeOver))
             {
-                return Plan::Stop(Failure::owned_by_another(kind, &found.id, &marker));
+                let failure = Failure::taken(kind, &found.id, &marker, desired.adopt);
+                return Plan::Stop(failure);
             }
             let operations =
                 desired

@@ -37,9 +37,8 @@ impl DesiredSubscription {
     /// From the resource's spec.
     pub fn new(identity: &Identity, spec: &CustomerIoSubscription, state: DesiredState) -> Self {
         let resolved = resolve(&spec.events);
-        let default = || format!("{}.{}", identity.namespace, identity.name);
         Self {
-            name: spec.name.clone().unwrap_or_else(default),
+            name: spec.name.clone().unwrap_or_else(|| identity.default_name()),
             events: resolved.events,
             unknown: resolved.unknown,
             full_resolution: spec.full_resolution,

@@ -287,7 +287,7 @@ fn what_the_flow_has_to_do_comes_before_it_and_what_stops_the_flow_leaves_it_alo
         action: FlowAction::Enable,
     }]);
     assert_eq!(joined(enable.clone(), Some(&desired), &observed), enable);
-    let stopped = Plan::Stop(Failure::disabled_elsewhere("f"));
+    let stopped = Plan::Stop(Failure::disabled_elsewhere("f", "", ""));
     let sending = seen(hook(false));
     assert_eq!(joined(stopped.clone(), Some(&desired), &sending), stopped);
     let created = joined(Plan::Done, Some(&desired), &observed);
@@ -296,7 +296,7 @@ fn what_the_flow_has_to_do_comes_before_it_and_what_stops_the_flow_leaves_it_alo
 
 #[test]
 fn what_is_not_wanted_any_more_goes_whatever_the_flow_is_up_to() {
-    let stopped = Plan::Stop(Failure::disabled_elsewhere("f"));
+    let stopped = Plan::Stop(Failure::disabled_elsewhere("f", "", ""));
     let mut observed = ObservedSubscription {
         hook: Known::Trusted("7".into()),
         ..ObservedSubscription::default()

@@ -5,6 +5,7 @@
 use crate::platform::{ApiError, Class};
 use crate::resources::conditions::Reason;
 
+use super::drift::Drift;
 use super::failure::{Failure, code, words};
 use super::pace::Pace;
 
@@ -103,6 +104,7 @@ impl Failure {
                  spec.subscription; to keep it disabled, set spec.state to Disabled."
             ),
         )
+        .about(Drift::webhook(id, &["disabled"]).reported())
     }
 
     /// Webhooks of somebody else send to this flow too.

@@ -13,6 +13,7 @@ pub mod diagnose;
 pub mod ingestion;
 pub mod observe;
 pub mod outputs;
+mod settled;
 pub mod status;
 pub mod subject;
 pub mod subscription;

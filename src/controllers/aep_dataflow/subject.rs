@@ -23,13 +23,13 @@ use crate::plan::target::{Answers, ResolvedTarget, TargetView};
 use crate::plan::{Body, Failure, Fate, Known, Plan, RemoteKind, Step, Wait};
 use crate::platform::MappingRef;
 use crate::resources::aep_dataflow::DesiredState;
-use crate::resources::conditions::{READY, Reason, find};
-use crate::resources::lifecycle::AdoptPolicy;
+use crate::resources::conditions::Reason;
 use crate::resources::status::MappingSetStatus;
 use crate::resources::{AepDataflow, AepDataflowStatus};
 
 use super::aim::Aim;
 use super::observe::Surroundings;
+use super::settled::{has_stood, was_told};
 use super::webhook::Part;
 use super::{claim, observe, target};
 
@@ -101,14 +101,7 @@ impl<'a> DataflowSubject<'a> {
             let state = status.flow.as_ref().and_then(|flow| flow.state.as_deref());
             state.is_some_and(is_state)
         };
-        // It has been seen running (or stopped) as this spec says, or somebody was told that it does not.
-        let told = find(&status.conditions, READY)
-            .is_some_and(|ready| ready.reason == Reason::DisabledElsewhere.as_str());
-        let settled = trusted
-            && (told || {
-                let state = status.flow.as_ref().and_then(|flow| flow.state.as_deref());
-                state.is_some_and(is_state)
-            });
+        let settled = trusted && (has_stood(status, is_state) || was_told(status));
         let observed = ObservedDataflow {
             source: surroundings.source.clone(),
             target: known(status, RemoteKind::TargetConnection, trusted, str::to_owned),
@@ -129,11 +122,6 @@ impl<'a> DataflowSubject<'a> {
                     policy: adopt.policy,
                     found: Found::Unread,
                 }),
-            takes_over: dataflow
-                .spec
-                .adopt
-                .as_ref()
-                .is_some_and(|adopt| adopt.policy == AdoptPolicy::TakeOver),
             ..ObservedDataflow::default()
         };
         Self {
@@ -422,7 +410,6 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
             settled: _,
             on_missing: _,
             adopt: _,
-            takes_over: _,
         } = &mut self.observed;
         let id = status.id(kind).map(str::to_owned);
         let next = match kind {

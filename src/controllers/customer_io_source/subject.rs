@@ -11,7 +11,6 @@ use crate::plan::drift::Drift;
 use crate::plan::sighting::{Aspects, Expected, Sighted};
 use crate::plan::source::{ObservedSource, plan};
 use crate::plan::{Fate, Known, Plan, RemoteKind, Step};
-use crate::resources::lifecycle::AdoptPolicy;
 use crate::resources::{CustomerIoSourceSpec, CustomerIoSourceStatus};
 
 /// A `CustomerIoSource` on its way.
@@ -57,10 +56,6 @@ impl SourceSubject {
                         policy: adopt.policy,
                         found: Found::Unread,
                     }),
-                takes_over: spec
-                    .adopt
-                    .as_ref()
-                    .is_some_and(|adopt| adopt.policy == AdoptPolicy::TakeOver),
             },
             hash,
             label,

@@ -8,7 +8,8 @@
 //! - [`process`] is the operator as a process that dies and starts again; [`line`](mod@line) is its connection,
 //!   [`transport`] what it sends over it.
 //! - [`scenario`] is what happens in a run, [`user`] are the people who do it.
-//! - [`run`] plays a scenario, [`check`] says what has to hold, [`trace`] keeps what happened.
+//! - [`run`] plays a scenario, [`check`] says what has to hold at rest and [`stops`] at every call, [`trace`] keeps what
+//!   happened.
 
 #![allow(
     clippy::similar_names,
@@ -26,6 +27,7 @@ pub mod process;
 pub mod random;
 pub mod run;
 pub mod scenario;
+pub mod stops;
 pub mod trace;
 pub mod transport;
 pub mod user;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::api::{Answer, ApiServer};
 use crate::net::{Net, START};
+use crate::stops::Stops;
 use crate::weather::Weather;
 
 /// Owner in the markers of this operator.
@@ -32,7 +33,8 @@ pub struct World {
     meddled: Arc<AtomicBool>,
     /// Replicas that are cut off from the API server, and until when.
     cut: Arc<Mutex<BTreeMap<u64, u64>>>,
-    /// Calls to the platform by a replica while another one led.
+    stops: Arc<Mutex<Stops>>,
+    /// Calls to the platform that should not have been made.
     trespasses: Arc<Mutex<Vec<String>>>,
 }
 
@@ -48,6 +50,7 @@ impl World {
             retained: Arc::default(),
             meddled: Arc::default(),
             cut: Arc::default(),
+            stops: Arc::default(),
             trespasses: Arc::default(),
         }
     }
@@ -135,9 +138,16 @@ impl World {
             .is_some_and(|until| self.net.elapsed() < *until)
     }
 
-    /// A replica starts a call to the platform: nobody else may lead.
+    /// A replica starts a call to the platform: nobody else may lead, and nobody's emergency stop is undone.
     pub fn starts_call(&self, replica: u64, call: &str) {
-        let leases = self.api().objects("leases");
+        let (leases, dataflows) = {
+            let api = self.api();
+            (api.objects("leases"), api.objects("aepdataflows"))
+        };
+        let mut all = self
+            .trespasses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let holder = leases
             .first()
             .and_then(|lease| lease["spec"]["holderIdentity"].as_str());
@@ -145,16 +155,15 @@ impl World {
             && !holder.is_empty()
             && !holder.starts_with(&format!("replica-{replica}_"))
         {
-            let trespass = format!("replica {replica} starts {call} while {holder} leads");
-            let mut all = self
-                .trespasses
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            all.push(trespass);
+            all.push(format!(
+                "replica {replica} starts {call} while {holder} leads"
+            ));
         }
+        let mut stops = self.stops.lock().unwrap_or_else(PoisonError::into_inner);
+        all.extend(stops.undone(&dataflows, call));
     }
 
-    /// The first call that a replica started while another one led.
+    /// The first call that should not have been made.
     pub fn trespass(&self) -> Option<String> {
         let all = self
             .trespasses

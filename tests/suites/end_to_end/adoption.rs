@@ -165,3 +165,54 @@ async fn another_owners_marker_is_respected_until_it_is_taken_over() {
     assert_eq!(world.objects("flow").await.remove(0)["id"], ids.1);
     world.end().await;
 }
+
+#[tokio::test]
+async fn what_another_takes_from_a_resource_is_taken_back_as_the_message_says() {
+    let world = World::with(|options| {
+        options.operator_args = vec!["--drift-interval=2s".into(), "--stalled-retry=1s".into()];
+    })
+    .await;
+    let (source, dataflow) = (
+        source("customer-io"),
+        dataflow("customer-io-events", "customer-io"),
+    );
+    world.apply(&source).await;
+    world.apply(&dataflow).await;
+    world.wait_ready(DATAFLOW).await;
+    let id = world.objects("flow").await.remove(0)["id"].clone();
+    let marked = "Events [aep-operator/v1 another-cluster/sales/events flow 0123 1]";
+    let taken = async |state: &str| {
+        let merge = json!({"description": marked, "state": state});
+        world
+            .edit(json!({"kind": "flow", "id": id, "merge": merge}))
+            .await;
+        let stands = world.wait_reason(DATAFLOW, "OwnedByAnother").await;
+        // It stays so through several looks.
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        assert_eq!(world.objects("flow").await.remove(0)["description"], marked);
+        condition(&stands, "Ready")["message"].to_string()
+    };
+    let ours = async || {
+        world.wait_ready(DATAFLOW).await;
+        let flow = world.objects("flow").await.remove(0);
+        assert_eq!(flow["id"], id);
+        let description = flow["description"].as_str().unwrap();
+        assert!(!description.contains("another-cluster"), "{description}");
+        assert_eq!(flow["state"], "enabled");
+    };
+    let told = taken("enabled").await;
+    assert!(
+        told.contains("name it in spec.adopt with policy: TakeOver"),
+        "{told}"
+    );
+    let adopt = json!({"flowId": id, "policy": "TakeOver"});
+    world.apply(&changed(dataflow, "/spec/adopt", adopt)).await;
+    ours().await;
+    let told = taken("disabled").await;
+    assert!(told.contains("requestedAt a new value"), "{told}");
+    world
+        .kubectl(&["annotate", DATAFLOW, "reconcile.fluxcd.io/requestedAt=now"])
+        .await;
+    ours().await;
+    world.end().await;
+}

@@ -81,6 +81,24 @@ async fn a_flow_disabled_elsewhere_is_reported_and_enabled_only_on_request() {
         .await;
     let stands = world.wait_reason(DATAFLOW, "DisabledElsewhere").await;
     assert_eq!(condition(&stands, "Stalled")["status"], "True");
+    let (by, drift) = (
+        "9F8E7D6C5B4A392817061524@AdobeID",
+        &stands["status"]["lastDrift"],
+    );
+    assert_eq!(drift["fields"], json!(["flow.state"]));
+    assert_eq!(
+        (&drift["action"], &drift["by"]),
+        (&json!("Reported"), &json!(by))
+    );
+    world
+        .wait_for("the Event that names who did it", async || {
+            let events = world.events("customer-io-events").await;
+            let author = format!("it was last changed by {by}");
+            events
+                .into_iter()
+                .find(|it| it.starts_with("DisabledElsewhere:") && it.contains(&author))
+        })
+        .await;
     // It stays so through several looks.
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(world.calls().await.iter().all(|call| !call.writes()));
@@ -90,6 +108,39 @@ async fn a_flow_disabled_elsewhere_is_reported_and_enabled_only_on_request() {
         .await;
     world.wait_ready(DATAFLOW).await;
     assert_eq!(flow(&world).await["state"], "enabled");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_emergency_stop_outlasts_an_outage() {
+    let world = World::with(|options| {
+        options.operator_args = vec![
+            "--drift-interval=2s".into(),
+            "--stalled-retry=1s".into(),
+            "--retry-max=1s".into(),
+        ];
+    })
+    .await;
+    world.apply(&source("customer-io")).await;
+    world
+        .apply(&dataflow("customer-io-events", "customer-io"))
+        .await;
+    world.wait_ready(DATAFLOW).await;
+    let id = flow(&world).await["id"].clone();
+    world
+        .edit(json!({"kind": "flow", "id": id, "merge": {"state": "disabled"}}))
+        .await;
+    let stands = world.wait_reason(DATAFLOW, "DisabledElsewhere").await;
+    let found = stands["status"]["lastDrift"]["at"].clone();
+    world
+        .faults(json!([{"method": "GET", "path": "/flows", "status": 503}]))
+        .await;
+    world.wait_reason(DATAFLOW, "PlatformUnavailable").await;
+    world.faults(json!([])).await;
+    let stands = world.wait_reason(DATAFLOW, "DisabledElsewhere").await;
+    assert_eq!(stands["status"]["lastDrift"]["at"], found, "found once");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(flow(&world).await["state"], "disabled");
     world.end().await;
 }
 

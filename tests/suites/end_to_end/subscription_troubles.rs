@@ -87,6 +87,9 @@ async fn what_somebody_disables_stays_so_until_it_is_asked_for() {
         .await;
     let stands = world.wait_reason(DATAFLOW, "DisabledElsewhere").await;
     assert!(says(&stands).contains(&format!("Webhook {id}")), "{stands}");
+    let drift = &stands["status"]["lastDrift"];
+    assert_eq!(drift["fields"], json!(["subscription.disabled"]));
+    assert_eq!(drift["action"], "Reported");
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(hook(&world).await["disabled"], true);
     world
