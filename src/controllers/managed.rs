@@ -73,6 +73,11 @@ pub trait ManagedStatus:
         false
     }
 
+    /// What stands is not taken for granted any more.
+    fn distrust(&mut self) {
+        *self.common().applied_hash = None;
+    }
+
     /// Takes a remote object that is gone out of the status.
     fn forget(&mut self, kind: RemoteKind);
 

@@ -78,6 +78,7 @@ async fn converge<K: Kind>(
         K::unwatch(context, key);
         return conclude(context, key, &mut record, None, Inputs::of(&())).await;
     }
+    trust_no_more(&mut record, &resource);
     let surroundings = match resource.observe(context).await? {
         Observed::Whole(surroundings) => surroundings,
         Observed::Lacking(end) => {
@@ -100,7 +101,6 @@ async fn converge<K: Kind>(
     }
     let identity = identity(context, &resource, key);
     resource.prepare(context, &mut record.status, &surroundings);
-    trust_no_more(&mut record, &resource);
     let remotes = Remotes::of(&context.platform, access);
     let sandbox = &remotes.sandbox;
     let mut subject = resource.subject(context, &identity, &record.status, &surroundings);
@@ -239,7 +239,7 @@ fn trust_no_more<K: Kind>(record: &mut Record<K>, resource: &K) {
     let requested = resource.annotations().get(REQUESTED_AT);
     let common = record.status.common();
     if requested.is_some() && requested != common.last_handled_reconcile_at.as_ref() {
-        *common.applied_hash = None;
+        record.status.distrust();
     }
 }
 

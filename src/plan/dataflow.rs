@@ -31,6 +31,8 @@ pub struct ObservedDataflow {
     pub next_attempts: NextAttempts,
     /// The objects stood as this very spec says before: what differs now was changed elsewhere.
     pub settled: bool,
+    /// Somebody else was found to have disabled the flow, and nothing else has been asked for since.
+    pub stopped: bool,
     /// `spec.onRemoteMissing`.
     pub on_missing: OnRemoteMissing,
     /// A flow to adopt, until it is.
@@ -159,6 +161,7 @@ fn missing(desired: &DesiredDataflow, observed: &ObservedDataflow) -> Option<Fai
         flow,
         next_attempts: _,
         settled: _,
+        stopped: _,
         on_missing: _,
         adopt: _,
     } = observed;
@@ -299,7 +302,7 @@ fn converge(
             }]),
         };
     }
-    if observed.settled
+    if (observed.settled || observed.stopped)
         && flow.state == FlowState::Disabled
         && desired.action(&flow.state).is_some()
     {

@@ -234,19 +234,33 @@ impl DesiredDataflow {
 
     /// Changes with anything that would be written.
     pub fn hash(&self) -> String {
+        let bodies = self.bodies();
+        hash(&with_claim(
+            &bodies.each_ref().map(String::as_str),
+            self.adopt,
+        ))
+    }
+
+    /// Changes with what a person asks of the flow: anything that would be written, but for a claim, or a check (the value of
+    /// the annotation that requests it).
+    pub fn asked(&self, requested: Option<&str>) -> String {
+        let [target, mapping, flow, state] = &self.bodies();
+        hash(&[target, mapping, flow, state, requested.unwrap_or_default()])
+    }
+
+    fn bodies(&self) -> [String; 4] {
         let text = |value: serde_json::Result<String>| value.unwrap_or_default();
         let of_rows = || MappingRef {
             id: String::new(),
             version: 0,
         };
         let mapping = self.mapping_elsewhere.clone().unwrap_or_else(of_rows);
-        let bodies = [
-            &*text(serde_json::to_string(&self.target_connection(1))),
-            &text(serde_json::to_string(&self.mapping_set(1))),
-            &text(serde_json::to_string(&self.flow(1, "", "", &mapping))),
-            &text(serde_json::to_string(&self.state)),
-        ];
-        hash(&with_claim(&bodies, self.adopt))
+        [
+            text(serde_json::to_string(&self.target_connection(1))),
+            text(serde_json::to_string(&self.mapping_set(1))),
+            text(serde_json::to_string(&self.flow(1, "", "", &mapping))),
+            text(serde_json::to_string(&self.state)),
+        ]
     }
 }
 

@@ -265,6 +265,19 @@ fn the_hash_changes_with_every_part_of_the_spec_that_is_written() {
         desired_with(|spec| spec.adopt = Some(FlowAdoption { flow_id, policy })).hash()
     };
     assert_ne!(claim(AdoptPolicy::TakeOver), before, "a marker is");
+    let asked = |change: fn(&mut AepDataflowSpec)| desired_with(change).asked(None);
+    let before_asking = asked(|_| {});
+    assert_ne!(asked(|spec| spec.name = None), before_asking);
+    assert_ne!(desired_dataflow().asked(Some("now")), before_asking);
+    let claiming = |spec: &mut AepDataflowSpec| {
+        let (flow_id, policy) = ("F".to_owned(), AdoptPolicy::TakeOver);
+        spec.adopt = Some(FlowAdoption { flow_id, policy });
+    };
+    assert_eq!(
+        asked(claiming),
+        before_asking,
+        "a claim is about the marker only"
+    );
     for nothing_written in [
         desired_with(|spec| spec.suspend = true).hash(),
         claim(AdoptPolicy::Override),

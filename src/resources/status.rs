@@ -110,6 +110,11 @@ pub struct FlowStatus {
     /// When the operator made or last changed it: Adobe wants no events for five minutes from then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_at: Option<Time>,
+    /// Hash of what was asked for (the objects, and the last requested check) when somebody else was found to have disabled the
+    /// flow: it is left so until something else is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub stopped_hash: Option<String>,
 }
 
 /// A remote object whose creation is intended or under way. It stands before the call is made, so

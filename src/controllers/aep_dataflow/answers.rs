@@ -6,11 +6,12 @@ use crate::plan::adopt::Found;
 use crate::plan::marker::Marker;
 use crate::plan::question::Answer;
 use crate::plan::{Known, RemoteKind};
-use crate::platform::{Flow, MappingRef, MappingSet};
+use crate::platform::{Flow, FlowState, MappingRef, MappingSet};
 use crate::resources::AepDataflowStatus;
 use crate::resources::status::MappingSetStatus;
 
 use super::aim::Aim;
+use super::settled::asked;
 use super::subject::DataflowSubject;
 use super::subscription::moment;
 
@@ -81,6 +82,8 @@ impl DataflowSubject<'_> {
             } => {
                 // Its state and URL are still to come.
                 observed.flow = Known::Recorded(id.clone());
+                // What stood before was another one.
+                (observed.settled, observed.stopped) = (false, false);
                 self.moved(status);
                 self.made(status);
             }
@@ -167,6 +170,14 @@ impl DataflowSubject<'_> {
     fn read(&mut self, flow: &Flow, status: &mut AepDataflowStatus) {
         if let Some(recorded) = &mut status.flow {
             recorded.state = Some(flow.state.as_str().to_owned());
+            // In the same write as the state: what is seen now is what the next run compares with.
+            if let Some(desired) = self.aim.desired()
+                && self.observed.settled
+                && flow.state == FlowState::Disabled
+                && !desired.is_state(flow.state.as_str())
+            {
+                recorded.stopped_hash = Some(asked(self.dataflow, desired));
+            }
             if recorded.etag.is_empty() {
                 flow.etag.as_str().clone_into(&mut recorded.etag);
             }

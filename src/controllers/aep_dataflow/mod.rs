@@ -129,6 +129,9 @@ impl Kind for AepDataflow {
 
     fn settled(subject: &DataflowSubject<'_>, status: &mut AepDataflowStatus) {
         status.applied_hash = subject.hash().map(str::to_owned);
+        if let Some(flow) = &mut status.flow {
+            flow.stopped_hash = None;
+        }
         if let Some(webhook) = &subject.webhook {
             webhook.settled(status);
         }

@@ -1,11 +1,11 @@
 //! Whether a flow has stood as its spec says before: what differs now was then changed by somebody else, and an emergency
-//! stop is left alone. Read from status, which outlives the process.
+//! stop is left alone until something else is asked for. Read from status, which outlives the process.
 
-use crate::plan::RemoteKind;
-use crate::plan::drift::field;
-use crate::resources::AepDataflowStatus;
+use kube::ResourceExt as _;
+
+use crate::plan::desired::DesiredDataflow;
 use crate::resources::conditions::{READY, Reason, find};
-use crate::resources::lifecycle::DriftAction;
+use crate::resources::{AepDataflow, AepDataflowStatus, REQUESTED_AT};
 
 /// The flow was last seen in the state that the spec wants.
 pub(super) fn has_stood(status: &AepDataflowStatus, wanted: impl Fn(&str) -> bool) -> bool {
@@ -16,14 +16,20 @@ pub(super) fn has_stood(status: &AepDataflowStatus, wanted: impl Fn(&str) -> boo
 /// Somebody was told that it was changed elsewhere, and that it is left so.
 pub(super) fn was_told(status: &AepDataflowStatus) -> bool {
     let left = [Reason::DisabledElsewhere, Reason::OwnedByAnother];
-    let told = find(&status.conditions, READY)
-        .is_some_and(|ready| left.iter().any(|reason| ready.reason == reason.as_str()));
-    // An outage puts its own words into the condition; what was found stays beside it.
-    let state = field(RemoteKind::Flow, "state");
-    let stopped = status.last_drift.as_ref().is_some_and(|drift| {
-        drift.action == DriftAction::Reported && drift.fields.contains(&state)
-    });
-    told || stopped
+    find(&status.conditions, READY)
+        .is_some_and(|ready| left.iter().any(|reason| ready.reason == reason.as_str()))
+}
+
+/// What is asked for now, as `status.flow.stoppedHash` remembers it.
+pub(super) fn asked(dataflow: &AepDataflow, desired: &DesiredDataflow) -> String {
+    desired.asked(dataflow.annotations().get(REQUESTED_AT).map(String::as_str))
+}
+
+/// It was found disabled while exactly this was asked for. An outage, or an object that cannot be seen for a while, puts its
+/// own words into the condition and takes the trust in what was applied; this stays.
+pub(super) fn is_stopped(status: &AepDataflowStatus, asked: &str) -> bool {
+    let flow = status.flow.as_ref();
+    flow.is_some_and(|flow| flow.stopped_hash.as_deref() == Some(asked))
 }
 
 #[cfg(test)]
@@ -37,37 +43,33 @@ mod tests {
     }
 
     #[test]
-    fn an_emergency_stop_is_remembered_through_an_outage() {
-        let ready = |reason: &str| {
-            json!([{
+    fn what_was_told_is_known_by_its_reason() {
+        for (told, reason) in [
+            (true, "DisabledElsewhere"),
+            (true, "OwnedByAnother"),
+            (false, "PlatformUnavailable"),
+        ] {
+            let ready = json!({
                 "type": "Ready", "status": "False", "reason": reason, "message": "",
                 "lastTransitionTime": "2026-01-01T00:00:00Z",
-            }])
-        };
-        let drift = |action: &str, field: &str| json!({"action": action, "fields": [field]});
-        for (told, conditions, last_drift) in [
-            (true, ready("DisabledElsewhere"), Value::Null),
-            (true, ready("OwnedByAnother"), Value::Null),
-            (
-                true,
-                ready("PlatformUnavailable"),
-                drift("Reported", "flow.state"),
-            ),
-            (false, ready("PlatformUnavailable"), Value::Null),
-            (
-                false,
-                ready("PlatformUnavailable"),
-                drift("Repaired", "flow.state"),
-            ),
-            (
-                false,
-                ready("PlatformUnavailable"),
-                drift("Reported", "subscription.disabled"),
-            ),
-        ] {
-            let status = status(&json!({"conditions": conditions, "lastDrift": last_drift}));
-            assert_eq!(was_told(&status), told, "{conditions} {last_drift}");
+            });
+            assert_eq!(
+                was_told(&status(&json!({"conditions": [ready]}))),
+                told,
+                "{reason}"
+            );
         }
+    }
+
+    #[test]
+    fn a_stop_is_remembered_until_something_else_is_asked_for() {
+        let stopped = status(&json!({"flow": {"id": "f", "etag": "", "stoppedHash": "a"}}));
+        assert!(is_stopped(&stopped, "a"));
+        assert!(!is_stopped(&stopped, "b"));
+        assert!(!is_stopped(
+            &status(&json!({"flow": {"id": "f", "etag": ""}})),
+            "a"
+        ));
     }
 
     #[test]

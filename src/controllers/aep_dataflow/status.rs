@@ -99,14 +99,18 @@ impl ManagedStatus for AepDataflowStatus {
                 });
             }
             RemoteKind::Flow => {
-                if self.flow.as_ref().is_some_and(|flow| flow.id != id) {
+                let before = self.flow.take();
+                if before.as_ref().is_some_and(|flow| flow.id != id) {
                     self.forget_runs();
                 }
+                let same = before.filter(|flow| flow.id == id);
+                let stopped_hash = same.and_then(|flow| flow.stopped_hash);
                 self.flow = Some(FlowStatus {
                     id,
                     etag,
                     state: None,
                     changed_at: None,
+                    stopped_hash,
                 });
             }
             RemoteKind::Subscription => {
@@ -146,6 +150,13 @@ impl ManagedStatus for AepDataflowStatus {
                 true
             }
             _ => false,
+        }
+    }
+
+    fn distrust(&mut self) {
+        self.applied_hash = None;
+        if let Some(webhook) = &mut self.subscription {
+            webhook.applied_hash = None;
         }
     }
 

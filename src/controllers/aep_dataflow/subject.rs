@@ -29,7 +29,7 @@ use crate::resources::{AepDataflow, AepDataflowStatus};
 
 use super::aim::Aim;
 use super::observe::Surroundings;
-use super::settled::{has_stood, was_told};
+use super::settled::{asked, has_stood, is_stopped, was_told};
 use super::webhook::Part;
 use super::{claim, observe, target};
 
@@ -102,6 +102,9 @@ impl<'a> DataflowSubject<'a> {
             state.is_some_and(is_state)
         };
         let settled = trusted && (has_stood(status, is_state) || was_told(status));
+        let stopped = aim
+            .desired()
+            .is_some_and(|desired| is_stopped(status, &asked(dataflow, desired)));
         let observed = ObservedDataflow {
             source: surroundings.source.clone(),
             target: known(status, RemoteKind::TargetConnection, trusted, str::to_owned),
@@ -111,6 +114,7 @@ impl<'a> DataflowSubject<'a> {
             }),
             flow: known(status, RemoteKind::Flow, finished, str::to_owned),
             settled,
+            stopped,
             on_missing: dataflow.spec.on_remote_missing,
             adopt: dataflow
                 .spec
@@ -408,6 +412,7 @@ impl Subject<AepDataflowStatus> for DataflowSubject<'_> {
             flow,
             next_attempts,
             settled: _,
+            stopped: _,
             on_missing: _,
             adopt: _,
         } = &mut self.observed;

@@ -3,7 +3,6 @@
 //! [`crate::plan::subscription`] decides; [`super::subscription`] says what status and surroundings tell before.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::ResourceExt as _;
 use tokio::time::Instant;
 
 use crate::controllers::context::Context;
@@ -22,7 +21,7 @@ use crate::plan::{Body, Failure, Fate, Known, Plan, Step, WebhookChange, journal
 use crate::resources::conditions::{READY, Reason, find as condition};
 use crate::resources::lifecycle::OnRemoteMissing;
 use crate::resources::subscription::SubscriptionState;
-use crate::resources::{AepDataflow, AepDataflowStatus, REQUESTED_AT};
+use crate::resources::{AepDataflow, AepDataflowStatus};
 
 use super::subscription::{KIND, desired, endpoint, holds, is_other_key, moment, pause_left};
 
@@ -66,13 +65,9 @@ impl<'a> Part<'a> {
         let hash = whole
             .as_ref()
             .map(|whole| whole.hash(endpoint.as_ref().ok().and_then(Option::as_ref)));
-        let requested = dataflow.annotations().get(REQUESTED_AT);
-        let asked = requested.is_some() && requested != status.last_handled_reconcile_at.as_ref();
         let removing = stands.is_some_and(|it| it.state == SubscriptionState::Removing);
-        let settled = !asked
-            && !removing
-            && hash.is_some()
-            && stands.is_some_and(|stands| stands.applied_hash == hash);
+        let settled =
+            !removing && hash.is_some() && stands.is_some_and(|stands| stands.applied_hash == hash);
         let ready = condition(&status.conditions, READY);
         let well = ready.is_none_or(|ready| ready.reason == Reason::Succeeded.as_str());
         let sends = stands.is_some_and(|it| it.state == SubscriptionState::Enabled);
@@ -181,8 +176,8 @@ impl<'a> Part<'a> {
         let hash = whole.hash(endpoint.as_ref());
         if let Some(stands) = &mut status.subscription {
             stands.applied_hash = Some(hash);
-            if !whole.enabled() {
-                // That it does not send is nobody else's doing.
+            if !whole.enabled() || stands.state != SubscriptionState::Enabled {
+                // That it does not send, perhaps only until Adobe takes events again, is nobody else's doing.
                 stands.enabled_at = None;
             }
         }

@@ -112,7 +112,7 @@ async fn a_flow_disabled_elsewhere_is_reported_and_enabled_only_on_request() {
 }
 
 #[tokio::test]
-async fn an_emergency_stop_outlasts_an_outage() {
+async fn an_emergency_stop_outlasts_an_outage_and_a_flow_that_is_hidden_for_a_while() {
     let world = World::with(|options| {
         options.operator_args = vec![
             "--drift-interval=2s".into(),
@@ -139,6 +139,12 @@ async fn an_emergency_stop_outlasts_an_outage() {
     world.faults(json!([])).await;
     let stands = world.wait_reason(DATAFLOW, "DisabledElsewhere").await;
     assert_eq!(stands["status"]["lastDrift"]["at"], found, "found once");
+    for (hidden, reason) in [(true, "RemoteMissing"), (false, "DisabledElsewhere")] {
+        world
+            .edit(json!({"kind": "flow", "id": id, "hidden": hidden}))
+            .await;
+        world.wait_reason(DATAFLOW, reason).await;
+    }
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(flow(&world).await["state"], "disabled");
     world.end().await;

@@ -92,8 +92,37 @@ async fn what_somebody_disables_stays_so_until_it_is_asked_for() {
     assert_eq!(drift["action"], "Reported");
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(hook(&world).await["disabled"], true);
+    // That it is asked for is not forgotten when the first try fails.
+    world
+        .faults(json!([{"path": "/reporting_webhooks", "status": 503}]))
+        .await;
     world
         .kubectl(&["annotate", DATAFLOW, "reconcile.fluxcd.io/requestedAt=now"])
+        .await;
+    world.wait_reason(DATAFLOW, "PlatformUnavailable").await;
+    world.faults(json!([])).await;
+    sending(&world).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_somebody_disabled_sends_again_after_the_pause_of_a_change_that_came_with_the_request()
+{
+    let pause = |options: &mut StackOptions| {
+        options.operator_args[0] = "--subscription-pause=3s".into();
+    };
+    let world = watched(pause).await;
+    let id = hook(&world).await["id"].to_string();
+    world
+        .edit(json!({"kind": "webhook", "id": id, "merge": {"disabled": true}}))
+        .await;
+    world.wait_reason(DATAFLOW, "DisabledElsewhere").await;
+    let patch = json!({
+        "metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": "now"}},
+        "spec": {"name": "Renamed"},
+    });
+    world
+        .kubectl(&["patch", DATAFLOW, "--type=merge", "-p", &patch.to_string()])
         .await;
     sending(&world).await;
     world.end().await;

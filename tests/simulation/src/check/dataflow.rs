@@ -55,9 +55,10 @@ pub(super) fn wrong(
         {
             None
         }
-        Ok("DisabledElsewhere") if !deleting(dataflow) && is_stopped(remote, dataflow) => None,
         Ok("DisabledElsewhere")
-            if !deleting(dataflow) && webhooks::is_stopped(remote, dataflow) =>
+            if !deleting(dataflow)
+                && world.was_meddled()
+                && (is_stopped(remote, dataflow) || webhooks::is_stopped(remote, dataflow)) =>
         {
             None
         }
