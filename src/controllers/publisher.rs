@@ -316,6 +316,20 @@ mod tests {
     }
 
     #[test]
+    fn a_namespace_that_goes_is_no_reason_to_warn_and_a_missing_right_is() {
+        let refused = |code: u16, reason: &str, cause: &str| {
+            let details = json!({"causes": [{"reason": cause, "message": "", "field": ""}]});
+            let status = json!({"status": "Failure", "code": code, "message": "", "reason": reason, "details": details});
+            let status = serde_json::from_value(status).unwrap();
+            RecordError::from(kube::Error::Api(status))
+        };
+        assert!(is_of_the_gone(&refused(403, "Forbidden", TERMINATING)));
+        assert!(is_of_the_gone(&refused(404, "NotFound", "")));
+        assert!(!is_of_the_gone(&refused(403, "Forbidden", "")));
+        assert!(!is_of_the_gone(&RecordError::Timeout));
+    }
+
+    #[test]
     fn a_long_note_is_cut_between_letters() {
         assert_eq!(cut("ü".repeat(600)).len(), 1000);
     }

@@ -2,7 +2,8 @@
 //! on both and the source, then the URL it is given.
 
 use crate::platform::{
-    Flow, FlowState, LastOperation, MappingRef, MappingSet, PatchOperation, TargetConnection,
+    Flow, FlowAction, FlowState, LastOperation, MappingRef, MappingSet, PatchOperation,
+    TargetConnection,
 };
 use crate::resources::conditions::Reason;
 use crate::resources::lifecycle::{AdoptPolicy, OnRemoteMissing};
@@ -303,8 +304,7 @@ fn converge(
         };
     }
     if (observed.settled || observed.stopped)
-        && flow.state == FlowState::Disabled
-        && desired.action(&flow.state).is_some()
+        && desired.action(&flow.state) == Some(FlowAction::Enable)
     {
         // It may be somebody's emergency stop.
         let (by, client) = (&flow.updated_by, &flow.updated_client);

@@ -65,11 +65,12 @@ pub fn plan(desired: &DesiredSource, observed: &ObservedSource) -> Plan {
         }]),
         Known::Trusted(_) => Plan::Done,
         Known::Read(found) => {
+            // A connection that may not be changed keeps the marker it was taken over with.
+            let claimed = desired.adopt == Some(AdoptPolicy::TakeOver)
+                && (!observed.settled || observed.label_refused);
             if let Some((_, marker)) = Marker::split(&found.description)
                 && !marker.identity.same_resource(&desired.identity)
-                && (observed.settled || desired.adopt != Some(AdoptPolicy::TakeOver))
-                // A connection that may not be changed keeps the marker it was taken over with.
-                && !(observed.label_refused && desired.adopt == Some(AdoptPolicy::TakeOver))
+                && !claimed
             {
                 let failure = Failure::taken(kind, &found.id, &marker, desired.adopt);
                 return Plan::Stop(failure);

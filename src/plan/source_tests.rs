@@ -4,6 +4,7 @@ use super::super::test_support::{desired_source, short};
 use super::*;
 use crate::platform::PatchOperation;
 use crate::resources::conditions::Reason;
+use crate::resources::lifecycle::AdoptPolicy;
 
 /// The tutorial's connection as read, with fields that no one asked for.
 fn read(edit: impl FnOnce(&mut Value)) -> SourceConnection {
@@ -108,4 +109,49 @@ fn a_missing_connection_is_named_and_not_created_again() {
         "{}",
         failure.message
     );
+}
+
+#[test]
+fn another_s_marker_is_met_once_with_a_claim_and_kept_where_the_connection_may_not_be_changed() {
+    let mut other = desired_source().identity;
+    other.name = "other".into();
+    let foreign = other
+        .marker(RemoteKind::SourceConnection, 1)
+        .end(Some("theirs"));
+    for (adopt, settled, label_refused, expected) in [
+        (None, false, false, "stop OwnedByAnother"),
+        (None, true, true, "stop OwnedByAnother"),
+        (
+            Some(AdoptPolicy::Override),
+            false,
+            true,
+            "stop OwnedByAnother",
+        ),
+        (
+            Some(AdoptPolicy::TakeOver),
+            false,
+            false,
+            "update source connection S",
+        ),
+        (
+            Some(AdoptPolicy::TakeOver),
+            true,
+            false,
+            "stop OwnedByAnother",
+        ),
+        (Some(AdoptPolicy::TakeOver), true, true, "done"),
+    ] {
+        let desired = DesiredSource {
+            adopt,
+            ..desired_source()
+        };
+        let observed = ObservedSource {
+            source_connection: Known::Read(read(|it| it["description"] = json!(foreign))),
+            settled,
+            label_refused,
+            ..ObservedSource::default()
+        };
+        let planned = short(&plan(&desired, &observed));
+        assert_eq!(planned, expected, "{adopt:?}, {settled}, {label_refused}");
+    }
 }

@@ -6,7 +6,7 @@ use crate::plan::adopt::Found;
 use crate::plan::marker::Marker;
 use crate::plan::question::Answer;
 use crate::plan::{Known, RemoteKind};
-use crate::platform::{Flow, FlowState, MappingRef, MappingSet};
+use crate::platform::{Flow, FlowAction, MappingRef, MappingSet};
 use crate::resources::AepDataflowStatus;
 use crate::resources::status::MappingSetStatus;
 
@@ -53,11 +53,7 @@ impl DataflowSubject<'_> {
                 ..
             } => {
                 observed.target = Known::Trusted(id.clone());
-                look_at(&mut observed.flow);
-                // A flow that stands has yet to be put on it, and that may fail.
-                if status.flow.is_none() {
-                    self.made(status);
-                }
+                self.made_below(status);
             }
             Outcome::Created {
                 kind: RemoteKind::MappingSet,
@@ -69,11 +65,7 @@ impl DataflowSubject<'_> {
                     id: id.clone(),
                     version: *version,
                 });
-                look_at(&mut observed.flow);
-                // A flow that stands has yet to be put on it, and that may fail.
-                if status.flow.is_none() {
-                    self.made(status);
-                }
+                self.made_below(status);
             }
             Outcome::Created {
                 kind: RemoteKind::Flow,
@@ -153,6 +145,15 @@ impl DataflowSubject<'_> {
         !ours && self.dataflow.spec.adopt.is_none() && status.is_unread(RemoteKind::MappingSet)
     }
 
+    /// Something that the flow is built on was made.
+    fn made_below(&mut self, status: &mut AepDataflowStatus) {
+        look_at(&mut self.observed.flow);
+        // A flow that stands has yet to be put on it, and that may fail.
+        if status.flow.is_none() {
+            self.made(status);
+        }
+    }
+
     /// Something was made from this spec a moment ago. If nothing else that status records is waiting to
     /// be read, a later reconcile (woken by the source, for the URL, or trying again what was refused)
     /// need not read any of it.
@@ -173,8 +174,7 @@ impl DataflowSubject<'_> {
             // In the same write as the state: what is seen now is what the next run compares with.
             if let Some(desired) = self.aim.desired()
                 && self.observed.settled
-                && flow.state == FlowState::Disabled
-                && !desired.is_state(flow.state.as_str())
+                && desired.action(&flow.state) == Some(FlowAction::Enable)
             {
                 recorded.stopped_hash = Some(asked(self.dataflow, desired));
             }

@@ -97,10 +97,7 @@ impl<'a> DataflowSubject<'a> {
             .as_ref()
             .map_or(0, |found| found.version.cast_unsigned());
         // A flow is finished once it has its URL and the wanted state; until then it is read.
-        let finished = trusted && status.inlet_url.is_some() && {
-            let state = status.flow.as_ref().and_then(|flow| flow.state.as_deref());
-            state.is_some_and(is_state)
-        };
+        let finished = trusted && status.inlet_url.is_some() && has_stood(status, is_state);
         let settled = trusted && (has_stood(status, is_state) || was_told(status));
         let stopped = aim
             .desired()

@@ -17,9 +17,18 @@ async fn watched() -> World {
 
 /// The same on a platform that is changed.
 async fn watched_on(change: impl FnOnce(&mut aep_emulator::Options)) -> World {
+    with(&["--stalled-retry=1h"], change).await
+}
+
+/// The same with options of the operator's.
+async fn with(args: &[&str], change: impl FnOnce(&mut aep_emulator::Options)) -> World {
     let world = World::with(|options| {
         change(&mut options.emulator);
-        options.operator_args = vec!["--drift-interval=2s".into(), "--stalled-retry=1h".into()];
+        options.operator_args = ["--drift-interval=2s"]
+            .iter()
+            .chain(args)
+            .map(Into::into)
+            .collect();
     })
     .await;
     world.apply(&source("customer-io")).await;
@@ -113,19 +122,7 @@ async fn a_flow_disabled_elsewhere_is_reported_and_enabled_only_on_request() {
 
 #[tokio::test]
 async fn an_emergency_stop_outlasts_an_outage_and_a_flow_that_is_hidden_for_a_while() {
-    let world = World::with(|options| {
-        options.operator_args = vec![
-            "--drift-interval=2s".into(),
-            "--stalled-retry=1s".into(),
-            "--retry-max=1s".into(),
-        ];
-    })
-    .await;
-    world.apply(&source("customer-io")).await;
-    world
-        .apply(&dataflow("customer-io-events", "customer-io"))
-        .await;
-    world.wait_ready(DATAFLOW).await;
+    let world = with(&["--stalled-retry=1s", "--retry-max=1s"], |_| {}).await;
     let id = flow(&world).await["id"].clone();
     world
         .edit(json!({"kind": "flow", "id": id, "merge": {"state": "disabled"}}))
